@@ -1,0 +1,55 @@
+/*
+ * config.h - the daemon's configuration: command line over file over defaults.
+ *
+ * The file is JSON with comments:
+ *
+ *   { "socket": "/run/etherconnd/etherconnd.sock", "group": "etherconn", "user": "etherconnd",
+ *     "log": "info", "max_clients": 256, "max_endpoints": 65536,
+ *     "relays": [ { "interface": "eth1", "backend": "af_packet", "promiscuous": true,
+ *                   "frame_size": 2048, "ring_frames": 8192 } ] }
+ */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include "daemon/isolation.h"
+#include "daemon/log.h"
+#include "daemon/relay.h"
+#include "proto/json.h"
+
+#define CONFIG_RELAYS_MAX 16
+
+struct config_relay {
+	char interface[NETIF_NAME];
+	char backend[16];
+	uint32_t frame_size, ring_frames;
+	bool promiscuous;
+};
+
+struct config {
+	char socket[108];
+	bool have_user, have_group;
+	struct isolation_user user;
+	gid_t group; /* who may connect, beside root */
+	enum log_level log_level;
+	uint32_t max_clients;   /* connections at one time */
+	uint32_t max_endpoints; /* per client */
+	unsigned n_relays;
+	struct config_relay relays[CONFIG_RELAYS_MAX];
+};
+
+void config_defaults(struct config *config);
+
+/* Read the text of a configuration file over *config.  0, or err->code with *err set (line or key). */
+int config_parse(struct config *config, const char *text, size_t len,
+		 struct ecp_error *err);
+/* The same from the file at path; the sentence begins with the path. */
+int config_load(struct config *config, const char *path, struct ecp_error *err);
+
+enum config_action { CONFIG_RUN, CONFIG_EXIT_OK, CONFIG_EXIT_USAGE };
+/*
+ * Defaults, then the file named by -c, then the other options.  Prints help, version and
+ * complaints itself.  With no relay at all it is CONFIG_EXIT_USAGE.
+ */
+enum config_action config_from_args(struct config *config, int argc, char **argv);
+
+#endif

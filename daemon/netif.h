@@ -1,0 +1,26 @@
+/*
+ * netif.h - what the kernel says of a network interface.  Cold; needs no privilege.
+ * Knows libc only.
+ */
+#ifndef NETIF_H
+#define NETIF_H
+
+#include "proto/endpoint.h"
+
+#define NETIF_NAME 16
+
+struct netif {
+	char name[NETIF_NAME];
+	int index;
+	uint8_t mac[ECP_MAC_LEN];
+	uint32_t mtu;
+	bool up; /* IFF_UP and IFF_RUNNING */
+};
+
+/*
+ * Ask for the interface called name.  0; -ENODEV if there is none, -EINVAL if it is no Ethernet
+ * interface (type other than ARPHRD_ETHER), -ENAMETOOLONG, or another -errno.
+ */
+int netif_query(const char *name, struct netif *ret);
+
+#endif

@@ -1,0 +1,109 @@
+/*
+ * relay.h - the back-end of a relay: bursts of frames from and to one interface.
+ *
+ * A back-end is one file with one struct relay_ops.  Both directions speak in bursts; the
+ * function pointers below are called once per burst, never per frame.
+ *
+ *   receive   n = rx_peek(frames, max)  look at frames[0..n)  rx_release()
+ *   send      n = tx_reserve(buffers, max)  fill buffers[0..k)  tx_submit(buffers, k)
+ *
+ * What is lent between the two calls is not kept beyond them.  One thread: the loop's.
+ */
+#ifndef RELAY_H
+#define RELAY_H
+
+#include "daemon/netif.h"
+#include "proto/frame.h"
+#include "proto/stats.h"
+
+#include <stdint.h>
+
+#define RELAY_BURST         64
+#define RELAY_FRAME_DEFAULT 2048
+
+struct relay;
+
+enum relay_frame_flags {
+	RELAY_FRAME_CSUM_PARTIAL = 1 << 0, /* L4 checksum is left unfinished, for sure */
+	RELAY_FRAME_CSUM_UNKNOWN = 1 << 1, /* ... may be: the back-end cannot tell */
+	RELAY_FRAME_TRUNCATED =
+	    1 << 2, /* longer than the back-end's buffers: len is what is there */
+};
+
+/* A received frame, lent by the back-end. */
+struct relay_frame {
+	const uint8_t *data; /* as the kernel gave it: without the tag below */
+	uint32_t len;
+	uint32_t flags; /* enum relay_frame_flags */
+	struct ecp_tag tag;
+	uint64_t time_ns; /* CLOCK_REALTIME */
+};
+
+/* A buffer to send, lent by the back-end: room bytes at data; the datapath sets len. */
+struct relay_buffer {
+	uint8_t *data;
+	uint32_t room, len;
+};
+
+struct relay_config {
+	const char *interface;
+	const char *backend;  /* "af_packet", "pcap", "memory" (tests) */
+	uint32_t frame_size;  /* largest frame to receive, bytes; 0: fits the MTU */
+	uint32_t ring_frames; /* depth of the receive ring; 0: 8192 */
+	bool promiscuous;
+};
+
+struct relay_ops {
+	const char *name;
+	/*
+	 * Open the interface (relay->netif is filled in, ops set).  Sets relay->fd and
+	 * relay->priv.  0 or -errno: -EPERM for want of CAP_NET_RAW, ...  On failure nothing
+	 * is left open.  *why may be set to a static clause that says more.
+	 */
+	int (*open)(struct relay *relay, const struct relay_config *config,
+		    const char **why);
+	void (*close)(struct relay *relay);
+	/*
+	 * Lend up to max (<= RELAY_BURST) received frames.  Returns how many; 0: none now.
+	 * -ENETDOWN or another -errno when the interface is in trouble (frames may come later).
+	 * Own frames are never among them.
+	 */
+	int (*rx_peek)(struct relay *relay, struct relay_frame *frames, unsigned max);
+	void (*rx_release)(struct relay *relay); /* everything lent by the last rx_peek */
+	/* Lend max (<= RELAY_BURST) buffers, each of room for a frame of the MTU and two tags. */
+	unsigned (*tx_reserve)(struct relay *relay, struct relay_buffer *buffers,
+			       unsigned max);
+	/*
+	 * Send the first n buffers in as few system calls as can be.  Each frame ends in exactly one of
+	 * relay->stats tx, tx_down, tx_error, tx_oversize (EMSGSIZE); tx_bytes counts the sent ones.
+	 * A full device queue is waited for briefly, then tx_error.
+	 */
+	void (*tx_submit)(struct relay *relay, const struct relay_buffer *buffers,
+			  unsigned n);
+	/* Bring stats that live elsewhere (rx_kernel_drops) up to date.  May be NULL.  Cold. */
+	void (*stats_refresh)(struct relay *relay);
+};
+
+struct relay {
+	const struct relay_ops *ops;
+	struct netif netif;
+	int fd; /* readable when frames are there; level-triggered */
+	struct ecp_relay_stats stats;
+	void *priv; /* the back-end's own */
+};
+
+extern const struct relay_ops relay_afpacket_ops, relay_pcap_ops;
+
+/*
+ * Open a relay on config->interface with the back-end of that name.  *relay is the caller's memory.
+ * 0, or -errno with one clear sentence in text (at most room bytes): -ENODEV no such
+ * interface, -ENETDOWN it is down, -EPERM no privilege (says which and how to get it), -EINVAL unknown back-end.
+ */
+int relay_open(struct relay *relay, const struct relay_config *config, char *text,
+	       size_t room);
+/* The same with a given back-end (tests: the memory relay); relay->netif is left to open(). */
+int relay_open_ops(struct relay *relay, const struct relay_ops *ops,
+		   const struct relay_config *config, char *text, size_t room);
+void relay_close(struct relay *relay);
+
+#endif
