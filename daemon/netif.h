@@ -14,13 +14,20 @@ struct netif {
 	int index;
 	uint8_t mac[ECP_MAC_LEN];
 	uint32_t mtu;
-	bool up; /* IFF_UP and IFF_RUNNING */
+	bool enabled; /* IFF_UP: somebody has switched it on */
+	bool up;      /* ... and it has a carrier (IFF_RUNNING) */
 };
 
 /*
- * Ask for the interface called name.  0; -ENODEV if there is none, -EINVAL if it is no Ethernet
- * interface (type other than ARPHRD_ETHER), -ENAMETOOLONG, or another -errno.
+ * Ask for the interface called name.  0; -ENODEV if there is none, -EINVAL if it is no
+ * Ethernet interface (type other than ARPHRD_ETHER), -ENAMETOOLONG, or another -errno.
  */
 int netif_query(const char *name, struct netif *ret);
+
+/*
+ * How is the interface now that was found as netif?  0: up; -ENETDOWN; -ENODEV if it is
+ * gone, even if another has taken its name; or another -errno of asking.
+ */
+int netif_state(const struct netif *netif);
 
 #endif

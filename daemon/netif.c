@@ -1,0 +1,82 @@
+/*
+ * netif.c - ask the kernel for an interface, by the oldest and least privileged way there
+ * is.
+ */
+#include "daemon/netif.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static_assert(NETIF_NAME == IFNAMSIZ, "the kernel's own length");
+
+static int ask(int fd, unsigned long request, struct ifreq *ifr)
+{
+	return ioctl(fd, request, ifr) < 0 ? -errno : 0;
+}
+
+static int query(int fd, struct ifreq *ifr, struct netif *found)
+{
+	int r = ask(fd, SIOCGIFINDEX, ifr);
+	if (r < 0)
+		return r;
+	found->index = ifr->ifr_ifindex;
+	r = ask(fd, SIOCGIFHWADDR, ifr);
+	if (r < 0)
+		return r;
+	if (ifr->ifr_hwaddr.sa_family != ARPHRD_ETHER)
+		return -EINVAL;
+	memcpy(found->mac, ifr->ifr_hwaddr.sa_data, ECP_MAC_LEN);
+	r = ask(fd, SIOCGIFMTU, ifr);
+	if (r < 0)
+		return r;
+	found->mtu = (uint32_t)ifr->ifr_mtu;
+	r = ask(fd, SIOCGIFFLAGS, ifr);
+	if (r < 0)
+		return r;
+	found->enabled = ifr->ifr_flags & IFF_UP;
+	found->up = found->enabled && ifr->ifr_flags & IFF_RUNNING;
+	return 0;
+}
+
+int netif_query(const char *name, struct netif *ret)
+{
+	size_t len = strlen(name);
+	if (len >= IFNAMSIZ)
+		return -ENAMETOOLONG;
+	/* "eth1:7" was an alias address of Linux 2.0; the kernel still cuts it to eth1. */
+	if (len == 0 || strchr(name, ':'))
+		return -ENODEV;
+	/*
+	 * Any socket will do for these, and one of AF_UNIX is allowed in the tightest
+	 * sandbox.
+	 */
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	struct netif found = {0};
+	struct ifreq ifr = {0};
+	memcpy(found.name, name, len);
+	memcpy(ifr.ifr_name, name, len);
+	int r = query(fd, &ifr, &found);
+	close(fd);
+	if (r == 0)
+		*ret = found;
+	return r;
+}
+
+int netif_state(const struct netif *netif)
+{
+	struct netif now;
+	int r = netif_query(netif->name, &now);
+	if (r < 0)
+		return r;
+	if (now.index != netif->index)
+		return -ENODEV;
+	return now.up ? 0 : -ENETDOWN;
+}
