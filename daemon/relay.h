@@ -47,40 +47,41 @@ struct relay_buffer {
 
 struct relay_config {
 	const char *interface;
-	const char *backend;  /* "af_packet", "pcap", "memory" (tests) */
+	const char *backend;  /* "af_packet" (also NULL), "pcap" */
 	uint32_t frame_size;  /* largest frame to receive, bytes; 0: fits the MTU */
 	uint32_t ring_frames; /* depth of the receive ring; 0: 8192 */
-	bool promiscuous;
+	bool promiscuous;     /* also frames for MACs the interface does not have */
 };
 
 struct relay_ops {
 	const char *name;
 	/*
 	 * Open the interface (relay->netif is filled in, ops set).  Sets relay->fd and
-	 * relay->priv.  0 or -errno: -EPERM for want of CAP_NET_RAW, ...  On failure nothing
-	 * is left open.  *why may be set to a static clause that says more.
+	 * relay->priv.  0 or -errno: -EPERM for want of CAP_NET_RAW, ...  On failure
+	 * nothing is left open.  *why may be set to a static clause that says more.
 	 */
 	int (*open)(struct relay *relay, const struct relay_config *config,
 		    const char **why);
 	void (*close)(struct relay *relay);
 	/*
 	 * Lend up to max (<= RELAY_BURST) received frames.  Returns how many; 0: none now.
-	 * -ENETDOWN or another -errno when the interface is in trouble (frames may come later).
-	 * Own frames are never among them.
+	 * -ENETDOWN or another -errno when the interface is in trouble (frames may come
+	 * later).  Own frames are never among them.
 	 */
 	int (*rx_peek)(struct relay *relay, struct relay_frame *frames, unsigned max);
 	void (*rx_release)(struct relay *relay); /* everything lent by the last rx_peek */
-	/* Lend max (<= RELAY_BURST) buffers, each of room for a frame of the MTU and two tags. */
+	/* Lend max (<= RELAY_BURST) buffers, each for a frame of the MTU and two tags. */
 	unsigned (*tx_reserve)(struct relay *relay, struct relay_buffer *buffers,
 			       unsigned max);
 	/*
-	 * Send the first n buffers in as few system calls as can be.  Each frame ends in exactly one of
-	 * relay->stats tx, tx_down, tx_error, tx_oversize (EMSGSIZE); tx_bytes counts the sent ones.
-	 * A full device queue is waited for briefly, then tx_error.
+	 * Send the first n buffers in as few system calls as can be.  Each frame ends in
+	 * exactly one of relay->stats tx, tx_down, tx_error, tx_oversize (EMSGSIZE);
+	 * tx_bytes counts the sent ones.  A full device queue is waited for briefly, then
+	 * tx_error.
 	 */
 	void (*tx_submit)(struct relay *relay, const struct relay_buffer *buffers,
 			  unsigned n);
-	/* Bring stats that live elsewhere (rx_kernel_drops) up to date.  May be NULL.  Cold. */
+	/* Bring counters kept elsewhere (rx_kernel_drops) up to date.  Cold; may be NULL. */
 	void (*stats_refresh)(struct relay *relay);
 };
 
@@ -95,15 +96,34 @@ struct relay {
 extern const struct relay_ops relay_afpacket_ops, relay_pcap_ops;
 
 /*
- * Open a relay on config->interface with the back-end of that name.  *relay is the caller's memory.
- * 0, or -errno with one clear sentence in text (at most room bytes): -ENODEV no such
- * interface, -ENETDOWN it is down, -EPERM no privilege (says which and how to get it), -EINVAL unknown back-end.
+ * Open a relay on config->interface with the back-end of that name.  *relay is the
+ * caller's memory.  0, or -errno with one clear sentence in text (at most room bytes):
+ * -ENODEV no such interface, -ENETDOWN it is down, -EPERM no privilege (says which and how
+ * to get it), -EINVAL unknown back-end.
  */
 int relay_open(struct relay *relay, const struct relay_config *config, char *text,
 	       size_t room);
-/* The same with a given back-end (tests: the memory relay); relay->netif is left to open(). */
+/* The same with a given back-end (tests: the memory relay), which fills relay->netif. */
 int relay_open_ops(struct relay *relay, const struct relay_ops *ops,
 		   const struct relay_config *config, char *text, size_t room);
 void relay_close(struct relay *relay);
+
+/* ---- what back-ends have in common; hot ---- */
+
+/* Count the n frames at buffers as sent. */
+void relay_count_sent(struct relay *relay, const struct relay_buffer *buffers, unsigned n);
+/* Count n frames that were not sent, under what error (a positive errno) means. */
+void relay_count_unsent(struct relay *relay, int error, unsigned n);
+
+/* How often one burst waits for room in a full queue, and how long each time. */
+#define RELAY_TX_WAITS   5
+#define RELAY_TX_WAIT_US 200
+
+/*
+ * Sending on fd failed with error: if that means a full queue, wait for room.  *waits is
+ * how often this burst has waited.  True: try again; false: it is another error, or this
+ * was long enough.
+ */
+bool relay_tx_wait(int fd, int error, unsigned *waits);
 
 #endif

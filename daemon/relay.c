@@ -1,0 +1,141 @@
+/*
+ * relay.c - open a relay by the name of its back-end, and say in plain words why not.
+ *
+ * Knows the list of back-ends, and what they count alike.
+ */
+#include "daemon/relay.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* The first is the default. */
+static const struct relay_ops *const backends[] = {&relay_afpacket_ops, &relay_pcap_ops};
+
+static const struct relay_ops *find_backend(const char *name)
+{
+	if (!name)
+		return backends[0];
+	for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
+		if (strcmp(name, backends[i]->name) == 0)
+			return backends[i];
+	}
+	return NULL;
+}
+
+/* The sentence for error when an interface was asked for; why may be NULL. */
+static void explain(int error, const char *interface, const char *why, char *text,
+		    size_t room)
+{
+	switch (-error) {
+	case ENODEV:
+	case ENAMETOOLONG:
+		snprintf(text, room, "no interface called %s", interface);
+		break;
+	case ENETDOWN:
+		snprintf(text, room, "%s is down: ip link set %s up", interface, interface);
+		break;
+	case EPERM:
+	case EACCES:
+		snprintf(text, room,
+			 "opening %s needs CAP_NET_RAW: run as root, by systemctl start "
+			 "etherconnd, or give the capability",
+			 interface);
+		break;
+	default:
+		snprintf(text, room, "cannot open %s: %s%s%s", interface, why ? why : "",
+			 why ? ": " : "", strerror(-error));
+	}
+}
+
+static int open_with(struct relay *relay, const struct relay_ops *ops,
+		     const struct relay_config *config, char *text, size_t room)
+{
+	const char *why = NULL;
+	relay->ops = ops;
+	int r = ops->open(relay, config, &why);
+	if (r < 0)
+		explain(r, config->interface, why, text, room);
+	return r;
+}
+
+static int find_interface(const char *name, struct netif *netif, char *text, size_t room)
+{
+	int r = netif_query(name, netif);
+	if (r == -EINVAL) {
+		snprintf(text, room, "%s is not an Ethernet interface", name);
+		return r;
+	}
+	/* Without a carrier it may be opened: the cable may come later. */
+	if (r == 0 && !netif->enabled)
+		r = -ENETDOWN;
+	if (r < 0)
+		explain(r, name, NULL, text, room);
+	return r;
+}
+
+int relay_open(struct relay *relay, const struct relay_config *config, char *text,
+	       size_t room)
+{
+	const struct relay_ops *ops = find_backend(config->backend);
+	if (!ops) {
+		snprintf(text, room, "no back-end called %s: there are %s and %s",
+			 config->backend, backends[0]->name, backends[1]->name);
+		return -EINVAL;
+	}
+	*relay = (struct relay){.fd = -1};
+	int r = find_interface(config->interface, &relay->netif, text, room);
+	return r < 0 ? r : open_with(relay, ops, config, text, room);
+}
+
+int relay_open_ops(struct relay *relay, const struct relay_ops *ops,
+		   const struct relay_config *config, char *text, size_t room)
+{
+	*relay = (struct relay){.fd = -1};
+	return open_with(relay, ops, config, text, room);
+}
+
+void relay_close(struct relay *relay)
+{
+	relay->ops->close(relay);
+}
+
+void relay_count_sent(struct relay *relay, const struct relay_buffer *buffers, unsigned n)
+{
+	relay->stats.tx += n;
+	for (unsigned i = 0; i < n; i++)
+		relay->stats.tx_bytes += buffers[i].len;
+}
+
+void relay_count_unsent(struct relay *relay, int error, unsigned n)
+{
+	switch (error) {
+	case ENETDOWN:
+	case ENODEV:
+	case ENXIO: /* the interface is gone */
+		relay->stats.tx_down += n;
+		break;
+	case EMSGSIZE:
+		relay->stats.tx_oversize += n;
+		break;
+	default:
+		relay->stats.tx_error += n;
+	}
+}
+
+/*
+ * EAGAIN: the socket holds as much as it may, and says when that ends.  ENOBUFS: the
+ * device's queue is full; nobody tells when that ends, so it is a timed sleep.
+ */
+bool relay_tx_wait(int fd, int error, unsigned *waits)
+{
+	if ((error != EAGAIN && error != ENOBUFS) || *waits == RELAY_TX_WAITS)
+		return false;
+	++*waits;
+	struct pollfd room = {.fd = fd, .events = POLLOUT};
+	struct timespec timeout = {.tv_nsec = RELAY_TX_WAIT_US * 1000};
+	ppoll(&room, error == EAGAIN, &timeout, NULL);
+	return true;
+}

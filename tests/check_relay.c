@@ -1,0 +1,719 @@
+/*
+ * check_relay.c - the back-ends over a real link: every test runs over each of them.
+ *
+ *   ra (02:..:0a) <=== veth ===> rb (02:..:0b)
+ *   the relay                    a raw socket, the kernel's UDP, tags beside the bytes
+ *
+ * In a network namespace of its own.  Needs root.
+ */
+#include "daemon/relay.h"
+
+#include <arpa/inet.h>
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DEADLINE_MS 5000
+#define FRAME_ROOM  9300
+#define MTU         1500
+
+static const char *const backends[] = {"af_packet", "pcap"};
+#define N_BACKENDS 2
+
+static struct relay relay;
+static int peer; /* raw socket on rb */
+
+/* ---- the link and its ends ---- */
+
+static void sh(const char *command)
+{
+	ck_assert_msg(system(command) == 0, "%s", command);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static bool readable(int fd, int timeout_ms)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	return poll(&p, 1, timeout_ms) > 0;
+}
+
+static int peer_open(void)
+{
+	struct netif rb;
+	ck_assert_int_eq(netif_query("rb", &rb), 0);
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	int yes = 1, queue = 4 << 20;
+	struct sockaddr_ll address = {
+	    .sll_family = AF_PACKET,
+	    .sll_protocol = htons(ETH_P_ALL),
+	    .sll_ifindex = rb.index,
+	};
+	setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof(yes));
+	setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &yes, sizeof(yes));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &queue, sizeof(queue));
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+static void setup(void)
+{
+	/* A test that failed has not been torn down. */
+	sh("ip link del ra 2>/dev/null || true");
+	sh("ip link add ra address 02:00:00:00:00:0a type veth "
+	   "peer name rb address 02:00:00:00:00:0b");
+	sh("ip link set ra up && ip link set rb up");
+	peer = peer_open();
+}
+
+static void teardown(void)
+{
+	close(peer);
+	sh("ip link del ra");
+}
+
+static void open_as(struct relay_config config, int backend)
+{
+	char text[200] = "";
+	config.interface = "ra";
+	config.backend = backends[backend];
+	int r = relay_open(&relay, &config, text, sizeof(text));
+	ck_assert_msg(r == 0, "%s: %s", backends[backend], text);
+}
+
+static void peer_send(const uint8_t *frame, size_t len)
+{
+	ck_assert_int_eq(send(peer, frame, len, 0), (ssize_t)len);
+}
+
+/* ---- frames ---- */
+
+struct bytes {
+	uint8_t data[FRAME_ROOM];
+	uint32_t len;
+};
+
+static void put16(struct bytes *b, uint16_t value)
+{
+	b->data[b->len++] = (uint8_t)(value >> 8);
+	b->data[b->len++] = (uint8_t)value;
+}
+
+/* 02:..:last to 02:..:first, tags as TPID and TCI up to a zero, then a number and filling. */
+static struct bytes make(uint8_t to, uint8_t from, const uint16_t tags[4], uint16_t number,
+			 uint32_t len)
+{
+	struct bytes b = {.data = {2, 0, 0, 0, 0, to, 2, 0, 0, 0, 0, from}, .len = 12};
+	for (int i = 0; tags && i < 4 && tags[i]; i++)
+		put16(&b, tags[i]);
+	put16(&b, 0x88b5); /* for local experiments */
+	put16(&b, number);
+	for (; b.len < len; b.len++)
+		b.data[b.len] = (uint8_t)(b.len * 7);
+	return b;
+}
+
+static struct bytes plain(uint16_t number)
+{
+	return make(0x0a, 0x0b, NULL, number, 60);
+}
+
+static uint16_t number_of(const uint8_t *frame)
+{
+	return (uint16_t)(frame[14] << 8 | frame[15]);
+}
+
+/* The frame as it was on the wire: the tag beside it is put back. */
+static struct bytes whole(const uint8_t *data, uint32_t len, const struct ecp_tag *tag)
+{
+	struct bytes b = {.len = 12};
+	memcpy(b.data, data, 12);
+	if (tag->present) {
+		put16(&b, tag->tpid);
+		put16(&b, tag->tci);
+	}
+	memcpy(b.data + b.len, data + 12, len - 12);
+	b.len += len - 12;
+	return b;
+}
+
+/* Wait until the relay lends something; returns how many, still lent. */
+static int await_frames(struct relay_frame *frames, unsigned max)
+{
+	int64_t end = now_ms() + DEADLINE_MS;
+	for (;;) {
+		int n = relay.ops->rx_peek(&relay, frames, max);
+		int64_t left = end - now_ms();
+		if (n != 0 || left <= 0)
+			return n;
+		readable(relay.fd, (int)left);
+	}
+}
+
+/* Receive one frame and copy it. */
+static struct relay_frame await_one(struct bytes *copy)
+{
+	struct relay_frame frame;
+	ck_assert_int_eq(await_frames(&frame, 1), 1);
+	*copy = whole(frame.data, frame.len, &frame.tag);
+	relay.ops->rx_release(&relay);
+	return frame;
+}
+
+/* Nothing more comes: a marker sent now is the next thing received. */
+static void expect_nothing_before_marker(void)
+{
+	struct bytes marker = plain(0xfeed), got;
+	peer_send(marker.data, marker.len);
+	await_one(&got);
+	ck_assert_uint_eq(number_of(got.data), 0xfeed);
+}
+
+/* Send frames[0..n) as one burst. */
+static void submit(const struct bytes *frames, unsigned n)
+{
+	struct relay_buffer buffers[RELAY_BURST];
+	ck_assert_uint_eq(relay.ops->tx_reserve(&relay, buffers, n), n);
+	for (unsigned i = 0; i < n; i++) {
+		ck_assert_uint_ge(buffers[i].room, MTU + ECP_ETH_HLEN_MAX);
+		ck_assert_uint_le(frames[i].len, buffers[i].room);
+		memcpy(buffers[i].data, frames[i].data, frames[i].len);
+		buffers[i].len = frames[i].len;
+	}
+	relay.ops->tx_submit(&relay, buffers, n);
+}
+
+static struct ecp_tag auxiliary_tag(struct msghdr *msg)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		struct tpacket_auxdata aux;
+		if (c->cmsg_level != SOL_PACKET || c->cmsg_type != PACKET_AUXDATA)
+			continue;
+		memcpy(&aux, CMSG_DATA(c), sizeof(aux));
+		bool valid = aux.tp_status & TP_STATUS_VLAN_VALID;
+		return (struct ecp_tag){valid, aux.tp_vlan_tpid, aux.tp_vlan_tci};
+	}
+	return (struct ecp_tag){0};
+}
+
+static struct bytes peer_receive(void)
+{
+	uint8_t data[FRAME_ROOM];
+	_Alignas(struct cmsghdr) char control[256];
+	struct iovec piece = {data, sizeof(data)};
+	struct msghdr msg = {.msg_iov = &piece,
+			     .msg_iovlen = 1,
+			     .msg_control = control,
+			     .msg_controllen = sizeof(control)};
+	ck_assert_msg(readable(peer, DEADLINE_MS), "the peer received nothing");
+	ssize_t len = recvmsg(peer, &msg, 0);
+	ck_assert_int_ge(len, ECP_ETH_HLEN);
+	struct ecp_tag tag = auxiliary_tag(&msg);
+	return whole(data, (uint32_t)len, &tag);
+}
+
+static void ck_same(const struct bytes *got, const struct bytes *sent, const char *row)
+{
+	ck_assert_msg(got->len == sent->len, "%s: %u bytes became %u", row, sent->len,
+		      got->len);
+	ck_assert_msg(memcmp(got->data, sent->data, got->len) == 0, "%s: bytes", row);
+}
+
+/* ---- opening ---- */
+
+START_TEST(open_says_why_not)
+{
+	static const struct {
+		const char *row, *interface, *backend, *before;
+		int expected;
+		const char *text;
+	} rows[] = {
+	    {"unknown", "eth9", NULL, NULL, -ENODEV, "no interface called eth9"},
+	    {"loopback", "lo", NULL, NULL, -EINVAL, "lo is not an Ethernet interface"},
+	    {"back-end", "ra", "dpdk", NULL, -EINVAL,
+	     "no back-end called dpdk: there are af_packet and pcap"},
+	    {"down", "ra", NULL, "ip link set ra down", -ENETDOWN,
+	     "ra is down: ip link set ra up"},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[200] = "";
+		const char *backend =
+		    rows[i].backend ? rows[i].backend : backends[_i % N_BACKENDS];
+		struct relay_config config = {rows[i].interface, backend, 0, 0, true};
+		if (rows[i].before)
+			sh(rows[i].before);
+		int r = relay_open(&relay, &config, text, sizeof(text));
+		ck_assert_msg(r == rows[i].expected, "%s: %d", rows[i].row, r);
+		ck_assert_str_eq(text, rows[i].text);
+	}
+}
+END_TEST
+
+START_TEST(open_without_privilege)
+{
+	char text[200] = "";
+	struct relay_config config = {.interface = "ra", .backend = backends[_i]};
+	ck_assert_int_eq(seteuid(65534), 0);
+	int r = relay_open(&relay, &config, text, sizeof(text));
+	ck_assert_int_eq(seteuid(0), 0);
+	ck_assert_int_eq(r, -EPERM);
+	ck_assert_str_eq(text, "opening ra needs CAP_NET_RAW: run as root, by systemctl "
+			       "start etherconnd, or give the capability");
+}
+END_TEST
+
+/* Which descriptor is free next: nothing was left open if it is the same afterwards. */
+static int next_fd(void)
+{
+	int fd = open("/dev/null", O_RDONLY);
+	close(fd);
+	return fd;
+}
+
+START_TEST(close_leaves_nothing)
+{
+	int before = next_fd();
+	open_as((struct relay_config){.promiscuous = true}, _i);
+	sh("ip -d -o link show ra | grep -q 'promiscuity 1 '");
+	relay_close(&relay);
+	ck_assert_int_eq(next_fd(), before);
+	sh("ip -d -o link show ra | grep -q 'promiscuity 0 '");
+	open_as((struct relay_config){.promiscuous = false}, _i);
+	sh("ip -d -o link show ra | grep -q 'promiscuity 0 '");
+	relay_close(&relay);
+}
+END_TEST
+
+/* ---- receiving ---- */
+
+static const struct shape {
+	const char *row;
+	uint16_t tags[4]; /* TPID, TCI, TPID, TCI */
+	uint32_t len;
+	bool outer_taken; /* the kernel moves the outer tag beside the bytes */
+} shapes[] = {
+    {"untagged", {0}, 60, false},
+    {"802.1Q", {0x8100, 100}, 64, true},
+    {"with priority and DEI", {0x8100, 0xb000 | 100}, 64, true},
+    {"802.1ad", {0x88a8, 300}, 64, true},
+    {"QinQ 8100+8100", {0x8100, 200, 0x8100, 100}, 68, true},
+    {"QinQ 88a8+8100", {0x88a8, 300, 0x8100, 30}, 68, true},
+    {"9100 is no tag to the kernel", {0x9100, 7}, 64, false},
+    {"full size", {0}, MTU + 14, false},
+    {"full size with a tag", {0x8100, 100}, MTU + 18, true},
+};
+#define N_SHAPES (sizeof(shapes) / sizeof(shapes[0]))
+
+START_TEST(receives_every_shape)
+{
+	open_as((struct relay_config){.promiscuous = true}, _i);
+	bool beside = strcmp(relay.ops->name, "af_packet") == 0;
+	for (size_t i = 0; i < N_SHAPES; i++) {
+		const struct shape *s = &shapes[i];
+		struct bytes sent = make(0x0a, 0x0b, s->tags, 1, s->len), got;
+		peer_send(sent.data, sent.len);
+		struct relay_frame frame = await_one(&got);
+		ck_same(&got, &sent, s->row);
+		ck_assert_msg(frame.tag.present == (beside && s->outer_taken),
+			      "%s: place of the tag", s->row);
+		uint32_t flags = beside ? 0 : RELAY_FRAME_CSUM_UNKNOWN;
+		ck_assert_msg(frame.flags == flags, "%s: flags %u", s->row, frame.flags);
+	}
+	relay_close(&relay);
+}
+END_TEST
+
+START_TEST(tells_the_time)
+{
+	struct timespec t;
+	struct bytes sent = plain(1), got;
+	open_as((struct relay_config){.promiscuous = true}, _i);
+	clock_gettime(CLOCK_REALTIME, &t);
+	uint64_t before = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+	peer_send(sent.data, sent.len);
+	struct relay_frame frame = await_one(&got);
+	clock_gettime(CLOCK_REALTIME, &t);
+	uint64_t after = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+	/* the kernel's clock of the soft interrupt may lag by a tick */
+	ck_assert_uint_ge(frame.time_ns + 20000000, before);
+	ck_assert_uint_le(frame.time_ns, after);
+	relay_close(&relay);
+}
+END_TEST
+
+/* Receive n plain frames, in order from first on. */
+static void await_in_order(unsigned first, unsigned n)
+{
+	struct relay_frame frames[RELAY_BURST];
+	for (unsigned got = 0; got < n;) {
+		int lent = await_frames(frames, RELAY_BURST);
+		ck_assert_msg(lent > 0, "%u of %u frames, then %d", got, n, lent);
+		for (int i = 0; i < lent; i++, got++)
+			ck_assert_uint_eq(number_of(frames[i].data), first + got);
+		relay.ops->rx_release(&relay);
+	}
+}
+
+START_TEST(receives_bursts_in_order)
+{
+	/* a small ring, so that it wraps */
+	open_as((struct relay_config){.promiscuous = true, .ring_frames = 256}, _i);
+	for (unsigned round = 0; round < 10; round++) {
+		for (uint16_t i = 0; i < 200; i++) {
+			struct bytes b = plain((uint16_t)(round * 200 + i));
+			peer_send(b.data, b.len);
+		}
+		await_in_order(round * 200, 200);
+	}
+	ck_assert_int_eq(relay.ops->rx_peek(&relay, (struct relay_frame[1]){0}, 1), 0);
+	relay.ops->stats_refresh(&relay);
+	ck_assert_uint_eq(relay.stats.rx_kernel_drops, 0);
+	relay_close(&relay);
+}
+END_TEST
+
+START_TEST(counts_what_the_kernel_drops)
+{
+	enum { SENT = 20000 };
+	struct relay_frame frames[RELAY_BURST];
+	struct bytes b = make(0x0a, 0x0b, NULL, 1, 1000);
+	open_as((struct relay_config){.promiscuous = true, .ring_frames = 128}, _i);
+	for (unsigned i = 0; i < SENT; i++)
+		peer_send(b.data, b.len);
+	relay.ops->stats_refresh(&relay);
+	uint64_t drops = relay.stats.rx_kernel_drops, got = 0;
+	ck_assert_uint_gt(drops, 0);
+	ck_assert_uint_lt(drops, SENT);
+	while (got < SENT - drops) {
+		int lent = await_frames(frames, RELAY_BURST);
+		ck_assert_msg(lent > 0, "%u of %u", (unsigned)got,
+			      (unsigned)(SENT - drops));
+		got += (unsigned)lent;
+		relay.ops->rx_release(&relay);
+	}
+	relay.ops->stats_refresh(&relay);
+	ck_assert_msg(relay.stats.rx_kernel_drops == drops, "counted twice");
+	ck_assert_uint_eq(got + drops, SENT);
+	expect_nothing_before_marker();
+	relay_close(&relay);
+}
+END_TEST
+
+START_TEST(receives_a_foreign_mac)
+{
+	struct bytes sent = make(0x77, 0x0b, NULL, 1, 60), got;
+	open_as((struct relay_config){.promiscuous = true}, _i);
+	peer_send(sent.data, sent.len);
+	await_one(&got);
+	ck_same(&got, &sent, "02:00:00:00:00:77");
+	relay_close(&relay);
+}
+END_TEST
+
+/* Neither what the relay sends nor what others on its interface send comes back. */
+START_TEST(own_frames_are_ignored)
+{
+	struct bytes b = make(0x0b, 0x0a, NULL, 1, 60);
+	open_as((struct relay_config){.promiscuous = true}, _i);
+	submit(&b, 1);
+	struct bytes at_peer = peer_receive();
+	ck_same(&at_peer, &b, "sent");
+	struct sockaddr_ll ra = {
+	    .sll_family = AF_PACKET, .sll_ifindex = relay.netif.index, .sll_halen = 6};
+	int other = socket(AF_PACKET, SOCK_RAW, 0);
+	ck_assert_int_eq(
+	    sendto(other, b.data, b.len, 0, (struct sockaddr *)&ra, sizeof(ra)), b.len);
+	close(other);
+	peer_receive();
+	expect_nothing_before_marker();
+	relay_close(&relay);
+}
+END_TEST
+
+START_TEST(long_frames)
+{
+	static const struct {
+		const char *row;
+		uint32_t frame_size, len, flags;
+		uint32_t least;
+	} rows[] = {
+	    {"jumbo fits by itself", 0, 9014, 0, 9014},
+	    {"jumbo in buffers that are asked for", 9014, 9014, 0, 9014},
+	    {"cut", 1514, 4000, RELAY_FRAME_TRUNCATED, 1514},
+	};
+	sh("ip link set ra mtu 9000 && ip link set rb mtu 9000");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct relay_config config = {.frame_size = rows[i].frame_size,
+					      .promiscuous = true};
+		struct bytes sent = make(0x0a, 0x0b, NULL, 1, rows[i].len), got;
+		open_as(config, _i);
+		peer_send(sent.data, sent.len);
+		struct relay_frame frame = await_one(&got);
+		ck_assert_msg((frame.flags & RELAY_FRAME_TRUNCATED) == rows[i].flags, "%s",
+			      rows[i].row);
+		ck_assert_msg(got.len >= rows[i].least && got.len <= sent.len, "%s: %u",
+			      rows[i].row, got.len);
+		ck_assert_msg(memcmp(got.data, sent.data, got.len) == 0, "%s", rows[i].row);
+		relay_close(&relay);
+	}
+}
+END_TEST
+
+/* A kernel on this host leaves the checksum to hardware that a veth pair has not. */
+START_TEST(unfinished_checksum_is_flagged)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(4000)};
+	struct bytes got;
+	sh("ip addr add 10.9.0.2/24 dev rb");
+	sh("ip neigh add 10.9.0.1 lladdr 02:00:00:00:00:0a dev rb");
+	open_as((struct relay_config){.promiscuous = true}, _i);
+	inet_pton(AF_INET, "10.9.0.1", &to.sin_addr);
+	int udp = socket(AF_INET, SOCK_DGRAM, 0);
+	ck_assert_int_eq(sendto(udp, "hello", 5, 0, (struct sockaddr *)&to, sizeof(to)), 5);
+	close(udp);
+	struct relay_frame frame = await_one(&got);
+	ck_assert_mem_eq(got.data + 42, "hello", 5);
+	bool knows = strcmp(relay.ops->name, "af_packet") == 0;
+	ck_assert_uint_eq(frame.flags,
+			  knows ? RELAY_FRAME_CSUM_PARTIAL : RELAY_FRAME_CSUM_UNKNOWN);
+	relay_close(&relay);
+}
+END_TEST
+
+/* ---- sending ---- */
+
+START_TEST(sends_every_shape)
+{
+	open_as((struct relay_config){.promiscuous = true}, _i);
+	for (size_t i = 0; i < N_SHAPES; i++) {
+		struct bytes sent = make(0x0b, 0x0a, shapes[i].tags, 1, shapes[i].len);
+		submit(&sent, 1);
+		struct bytes got = peer_receive();
+		ck_same(&got, &sent, shapes[i].row);
+	}
+	ck_assert_uint_eq(relay.stats.tx, N_SHAPES);
+	relay_close(&relay);
+}
+END_TEST
+
+START_TEST(sends_bursts_in_order)
+{
+	enum { SENT = 200 };
+	static struct bytes frames[SENT];
+	open_as((struct relay_config){.promiscuous = true}, _i);
+	for (uint16_t i = 0; i < SENT; i++)
+		frames[i] = make(0x0b, 0x0a, NULL, i, 60u + i);
+	for (unsigned at = 0; at < SENT; at += RELAY_BURST)
+		submit(frames + at, SENT - at < RELAY_BURST ? SENT - at : RELAY_BURST);
+	uint64_t bytes = 0;
+	for (unsigned i = 0; i < SENT; i++) {
+		struct bytes got = peer_receive();
+		ck_same(&got, &frames[i], "burst");
+		bytes += got.len;
+	}
+	ck_assert_uint_eq(relay.stats.tx, SENT);
+	ck_assert_uint_eq(relay.stats.tx_bytes, bytes);
+	relay_close(&relay);
+}
+END_TEST
+
+/* Frames that are refused are counted, and those around them go out. */
+START_TEST(oversize_is_counted_and_skipped)
+{
+	static const uint16_t ad[4] = {0x88a8, 300}, q[4] = {0x8100, 100};
+	struct bytes frames[] = {
+	    make(0x0b, 0x0a, NULL, 0, 60),       make(0x0b, 0x0a, NULL, 1, MTU + 15),
+	    make(0x0b, 0x0a, NULL, 2, MTU + 14), make(0x0b, 0x0a, ad, 3, MTU + 18),
+	    make(0x0b, 0x0a, q, 4, MTU + 19),    make(0x0b, 0x0a, NULL, 5, 60),
+	};
+	static const unsigned arrive[] = {0, 2, 5};
+	open_as((struct relay_config){.promiscuous = true}, _i);
+	submit(frames, 6);
+	ck_assert_uint_eq(relay.stats.tx, 3);
+	ck_assert_uint_eq(relay.stats.tx_oversize, 3);
+	ck_assert_uint_eq(relay.stats.tx_bytes, 60 + MTU + 14 + 60);
+	for (size_t i = 0; i < 3; i++) {
+		struct bytes got = peer_receive();
+		ck_same(&got, &frames[arrive[i]], "the others");
+	}
+	relay_close(&relay);
+}
+END_TEST
+
+/* A frame shorter than a header: refused by the kernel, alone. */
+START_TEST(nonsense_is_an_error_of_its_own)
+{
+	struct bytes frames[] = {{.len = 5}, make(0x0b, 0x0a, NULL, 9, 60)};
+	open_as((struct relay_config){.promiscuous = true}, _i);
+	submit(frames, 2);
+	ck_assert_uint_eq(relay.stats.tx_error, 1);
+	ck_assert_uint_eq(relay.stats.tx, 1);
+	struct bytes got = peer_receive();
+	ck_same(&got, &frames[1], "the other");
+	relay_close(&relay);
+}
+END_TEST
+
+/* ---- trouble ---- */
+
+/* The relay says so, and its descriptor does not stay ready for it. */
+static void expect_down(int expected)
+{
+	struct relay_frame frame;
+	ck_assert_int_eq(await_frames(&frame, 1), expected);
+	int again = relay.ops->rx_peek(&relay, &frame, 1);
+	ck_assert_int_eq(again, expected);
+	ck_assert_msg(!readable(relay.fd, 0),
+		      "the descriptor would keep the loop spinning");
+}
+
+/* The peer's carrier comes back a moment after the link: repeat until a frame gets through. */
+static void expect_frames_again(void)
+{
+	struct relay_frame frame;
+	int64_t end = now_ms() + DEADLINE_MS;
+	struct bytes b = plain(1);
+	int n = 0;
+	while (n <= 0 && now_ms() < end) {
+		send(peer, b.data, b.len, 0);
+		readable(relay.fd, 20);
+		n = relay.ops->rx_peek(&relay, &frame, 1);
+	}
+	ck_assert_int_eq(n, 1);
+	relay.ops->rx_release(&relay);
+}
+
+START_TEST(down_and_up_again)
+{
+	struct bytes frames[] = {make(0x0b, 0x0a, NULL, 1, 60),
+				 make(0x0b, 0x0a, NULL, 2, 60),
+				 make(0x0b, 0x0a, NULL, 3, 60)};
+	open_as((struct relay_config){.promiscuous = true}, _i);
+	for (unsigned round = 1; round <= 2; round++) {
+		sh("ip link set ra down");
+		if (round == 1)
+			expect_down(-ENETDOWN);
+		submit(frames, 3);
+		/* in the second round it is sending that finds out first */
+		expect_down(-ENETDOWN);
+		ck_assert_uint_eq(relay.stats.tx_down, 3 * round);
+		sh("ip link set ra up");
+		expect_frames_again();
+		submit(frames, 3);
+		ck_assert_uint_eq(relay.stats.tx, 3 * round);
+	}
+	ck_assert_uint_eq(relay.stats.tx_error, 0);
+	relay_close(&relay);
+}
+END_TEST
+
+/* Up is noticed without a frame, too: by asking. */
+START_TEST(up_without_a_frame)
+{
+	struct relay_frame frame;
+	int64_t end = now_ms() + DEADLINE_MS;
+	open_as((struct relay_config){.promiscuous = true}, _i);
+	sh("ip link set ra down");
+	expect_down(-ENETDOWN);
+	sh("ip link set ra up");
+	while (relay.ops->rx_peek(&relay, &frame, 1) == -ENETDOWN && now_ms() < end)
+		readable(relay.fd, 10);
+	ck_assert_int_eq(relay.ops->rx_peek(&relay, &frame, 1), 0);
+	relay_close(&relay);
+}
+END_TEST
+
+START_TEST(opens_without_carrier)
+{
+	struct relay_frame frame;
+	sh("ip link set rb down");
+	open_as((struct relay_config){.promiscuous = true}, _i);
+	ck_assert_int_eq(relay.ops->rx_peek(&relay, &frame, 1), -ENETDOWN);
+	sh("ip link set rb up");
+	expect_frames_again();
+	relay_close(&relay);
+}
+END_TEST
+
+START_TEST(interface_goes_away)
+{
+	struct bytes b = make(0x0b, 0x0a, NULL, 1, 60);
+	open_as((struct relay_config){.promiscuous = true}, _i);
+	sh("ip link del ra");
+	expect_down(-ENODEV);
+	submit(&b, 1);
+	ck_assert_uint_eq(relay.stats.tx_down, 1);
+	relay_close(&relay);
+	setup();
+}
+END_TEST
+
+/* ---- */
+
+/* Own frames of the kernel (neighbour discovery) would disturb the order of things. */
+static bool quiet_namespace(void)
+{
+	return unshare(CLONE_NEWNET) == 0 &&
+	       system("echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6") == 0;
+}
+
+static TCase *all_tests(void)
+{
+	const TTest *const tests[] = {
+	    open_says_why_not,
+	    open_without_privilege,
+	    close_leaves_nothing,
+	    receives_every_shape,
+	    tells_the_time,
+	    receives_bursts_in_order,
+	    counts_what_the_kernel_drops,
+	    receives_a_foreign_mac,
+	    own_frames_are_ignored,
+	    long_frames,
+	    unfinished_checksum_is_flagged,
+	    sends_every_shape,
+	    sends_bursts_in_order,
+	    oversize_is_counted_and_skipped,
+	    nonsense_is_an_error_of_its_own,
+	    down_and_up_again,
+	    up_without_a_frame,
+	    opens_without_carrier,
+	    interface_goes_away,
+	};
+	TCase *tc = tcase_create("back-ends");
+	tcase_set_timeout(tc, 30);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
+		tcase_add_loop_test(tc, tests[i], 0, N_BACKENDS);
+	return tc;
+}
+
+int main(void)
+{
+	if (!quiet_namespace()) {
+		printf("SKIP: a network namespace of our own: %s\n", strerror(errno));
+		return 77;
+	}
+	Suite *suite = suite_create("relay");
+	suite_add_tcase(suite, all_tests());
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
