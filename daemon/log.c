@@ -78,9 +78,10 @@ void log_at(enum log_level level, const char *format, ...)
 	vsnprintf(line + n, sizeof(line) - (size_t)n - 1, format, ap);
 	va_end(ap);
 	blank_controls(line);
-	strcat(line, "\n");
+	size_t len = strlen(line);
+	line[len++] = '\n';
 	/* Nobody is left to tell when stderr is gone. */
-	ssize_t ignored = write(STDERR_FILENO, line, strlen(line));
+	ssize_t ignored = write(STDERR_FILENO, line, len);
 	(void)ignored;
 	errno = saved;
 }

@@ -1,6 +1,5 @@
 /*
- * netif.c - ask the kernel for an interface, by the oldest and least privileged way there
- * is.
+ * netif.c - ask the kernel for an interface, by the oldest and least privileged way.
  */
 #include "daemon/netif.h"
 
@@ -74,7 +73,7 @@ int netif_state(const struct netif *netif)
 {
 	struct netif now;
 	int r = netif_query(netif->name, &now);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	if (now.index != netif->index)
 		return -ENODEV;

@@ -18,6 +18,8 @@ static void sh(const char *command)
 
 static void setup(void)
 {
+	/* A test that failed has not been torn down. */
+	sh("ip link del na 2>/dev/null || true");
 	sh("ip link add na address 02:00:00:00:00:0a mtu 1400 type veth peer name nb");
 	sh("ip link set na up && ip link set nb up");
 }
