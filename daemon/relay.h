@@ -81,7 +81,7 @@ struct relay_ops {
 	 */
 	void (*tx_submit)(struct relay *relay, const struct relay_buffer *buffers,
 			  unsigned n);
-	/* Bring counters kept elsewhere (rx_kernel_drops) up to date.  Cold; may be NULL. */
+	/* Bring rx_kernel_drops, kept elsewhere, up to date.  Cold; may be NULL. */
 	void (*stats_refresh)(struct relay *relay);
 };
 

@@ -9,8 +9,8 @@
  * for version 3 hands over whole blocks after a time-out of at least a millisecond: a
  * third faster in bulk, hopeless for request and answer.
  *
- * Two sockets, because one that listens also collects the interface's troubles (ENETDOWN)
- * and reports them to whoever calls it next; the one that sends must not eat them.
+ * Two sockets, because the news of an interface that went down waits as an error on the one
+ * that listens: there it would fail the next frame sent, even if all is well again by then.
  *
  * The formats: Documentation/networking/packet_mmap.rst, packet(7).  The one file that
  * knows linux/if_packet.h.

@@ -24,6 +24,7 @@
 #define TIMEOUT_MS  1
 #define RING_FRAMES 8192
 #define RING_MAX    (64u << 20) /* bytes */
+#define RING_MIN    (4u << 20)  /* libpcap cuts it into blocks of 256 KiB or more */
 
 struct pcap_relay {
 	pcap_t *pcap;
@@ -133,7 +134,6 @@ static int send_one(struct relay *relay, const struct relay_buffer *frame, unsig
 static void pcap_relay_tx_submit(struct relay *relay, const struct relay_buffer *buffers,
 				 unsigned n)
 {
-	struct pcap_relay *pr = relay->priv;
 	unsigned waits = 0;
 	for (unsigned i = 0; i < n; i++) {
 		int error = send_one(relay, &buffers[i], &waits);
@@ -141,8 +141,6 @@ static void pcap_relay_tx_submit(struct relay *relay, const struct relay_buffer 
 			relay_count_unsent(relay, error, 1);
 		else
 			relay_count_sent(relay, &buffers[i], 1);
-		/* The same socket receives: sending has eaten its news. */
-		pr->down |= error == ENETDOWN;
 	}
 }
 
@@ -179,6 +177,8 @@ static void set_options(pcap_t *pcap, const struct relay_config *config, uint32_
 {
 	uint64_t frames = config->ring_frames ? config->ring_frames : RING_FRAMES;
 	uint64_t ring = frames * room;
+	if (ring < RING_MIN)
+		ring = RING_MIN;
 	pcap_set_snaplen(pcap, (int)room);
 	pcap_set_promisc(pcap, config->promiscuous);
 	pcap_set_timeout(pcap, TIMEOUT_MS);

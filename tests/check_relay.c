@@ -114,7 +114,7 @@ static void put16(struct bytes *b, uint16_t value)
 	b->data[b->len++] = (uint8_t)value;
 }
 
-/* 02:..:last to 02:..:first, tags as TPID and TCI up to a zero, then a number and filling. */
+/* 02:..:from to 02:..:to, tags as TPID and TCI up to a zero, a number, filling. */
 static struct bytes make(uint8_t to, uint8_t from, const uint16_t tags[4], uint16_t number,
 			 uint32_t len)
 {
@@ -582,7 +582,7 @@ static void expect_down(int expected)
 		      "the descriptor would keep the loop spinning");
 }
 
-/* The peer's carrier comes back a moment after the link: repeat until a frame gets through. */
+/* The peer's carrier comes back a moment after the link: repeat until one gets through. */
 static void expect_frames_again(void)
 {
 	struct relay_frame frame;
@@ -609,7 +609,7 @@ START_TEST(down_and_up_again)
 		if (round == 1)
 			expect_down(-ENETDOWN);
 		submit(frames, 3);
-		/* in the second round it is sending that finds out first */
+		/* in the second round sending has found out first */
 		expect_down(-ENETDOWN);
 		ck_assert_uint_eq(relay.stats.tx_down, 3 * round);
 		sh("ip link set ra up");
