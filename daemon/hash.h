@@ -1,0 +1,82 @@
+/*
+ * hash.h - an open-addressing table from 64-bit hashes to pointers.
+ *
+ * Linear probing at a load of at most one half, deletion by shifting back, so there are no
+ * tombstones and a lookup of what is absent ends soon.  The caller owns keys and values and
+ * compares keys itself:
+ *
+ *   for (void *v = hash_first(h, hash, &at); v; v = hash_next(h, hash, &at))
+ *           if (key of v is mine) return v;
+ *
+ * Knows libc only.  One thread.
+ */
+#ifndef HASH_H
+#define HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct hash_slot {
+	uint64_t hash;
+	void *value; /* NULL: free */
+};
+
+struct hash {
+	struct hash_slot *slots;
+	size_t mask; /* number of slots - 1 */
+	size_t n;
+	uint64_t secret; /* random, so that nobody outside can choose colliding keys */
+};
+
+/* 0 or -ENOMEM. */
+int hash_init(struct hash *h);
+void hash_fini(struct hash *h); /* the values stay the caller's */
+
+/* 0 or -ENOMEM; then nothing changed.  Equal hashes may stand beside each other. */
+int hash_insert(struct hash *h, uint64_t hash, void *value);
+/* value must be in the table under this hash. */
+void hash_remove(struct hash *h, uint64_t hash, const void *value);
+
+static inline uint64_t hash_fold(uint64_t a, uint64_t b)
+{
+	__extension__ unsigned __int128 wide = a;
+	wide *= b;
+	return (uint64_t)wide ^ (uint64_t)(wide >> 64);
+}
+
+/*
+ * Mix 16 bytes of key (wyhash's way: one wide multiply, both halves folded).  Sequential keys
+ * spread well; a plain multiplicative hash clusters on the sequential MACs people use.
+ */
+static inline uint64_t hash_mix(const struct hash *h, uint64_t a, uint64_t b)
+{
+	uint64_t once = hash_fold(a ^ h->secret, b ^ 0x9e3779b97f4a7c15);
+	return hash_fold(once ^ 0xd6e8feb86659fd93, h->secret | 1);
+}
+
+static inline void hash_prefetch(const struct hash *h, uint64_t hash)
+{
+	__builtin_prefetch(&h->slots[hash & h->mask]);
+}
+
+/* The next value at or behind *at with this hash, or NULL. */
+static inline void *hash_next(const struct hash *h, uint64_t hash, size_t *at)
+{
+	for (;; ++*at) {
+		const struct hash_slot *slot = &h->slots[*at & h->mask];
+		if (!slot->value)
+			return NULL;
+		if (slot->hash == hash) {
+			++*at;
+			return slot->value;
+		}
+	}
+}
+
+static inline void *hash_first(const struct hash *h, uint64_t hash, size_t *at)
+{
+	*at = hash & h->mask;
+	return hash_next(h, hash, at);
+}
+
+#endif
