@@ -1,0 +1,345 @@
+/*
+ * channel.c - one client's rings, seen from the daemon.
+ *
+ * Theory of operation: all memory and both doorbells are the daemon's making, so a client can
+ * neither shrink the memory under us (SIGBUS) nor hand us a descriptor.  Doorbells are pipes,
+ * not eventfds: an eventfd's O_NONBLOCK lives in the description that both sides share, so a
+ * client could clear it, fill the counter and block our write for good; a pipe's two ends are
+ * two descriptions.  D is reopened read-only for the client through /proc, after its mode became
+ * 0400, so it cannot be mapped or reopened for writing by anyone but the daemon's own user.
+ */
+#include "daemon/channel.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CHANNEL_SLOTS_FIRST 16
+#define NO_SLOT             UINT32_MAX
+
+/* A sealed memfd of size bytes, or -errno. */
+static int channel_memfd(const char *name, size_t size)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, (off_t)size) == 0 &&
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+		return fd;
+	int r = -errno;
+	close(fd);
+	return r;
+}
+
+/* The same file, opened for reading only.  fd is closed in any case. */
+static int channel_reopen_readonly(int fd)
+{
+	char path[32];
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	int ro = fchmod(fd, 0400) == 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	int r = ro < 0 ? -errno : ro;
+	close(fd);
+	return r;
+}
+
+static int channel_map(struct channel *ch)
+{
+	size_t d_size = ECP_CHANNEL_PAGE + ch->rx.size,
+	       c_size = ECP_CHANNEL_PAGE + ch->tx.size;
+	int d = channel_memfd("etherconn-d", d_size);
+	if (d < 0)
+		return d;
+	void *d_map =
+	    mmap(NULL, d_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, d, 0);
+	int r = d_map == MAP_FAILED ? -errno : 0;
+	d = channel_reopen_readonly(d);
+	if (r < 0 || d < 0) {
+		if (d >= 0)
+			close(d);
+		if (!r)
+			munmap(d_map, d_size);
+		return r < 0 ? r : d;
+	}
+	ch->d = d_map;
+	ch->rx.data = (uint8_t *)d_map + ECP_CHANNEL_PAGE;
+	ch->peer_fds[ECP_FD_D] = d;
+
+	int c = channel_memfd("etherconn-c", c_size);
+	if (c < 0)
+		return c;
+	ch->peer_fds[ECP_FD_C] = c;
+	void *c_map = mmap(NULL, c_size, PROT_READ, MAP_SHARED | MAP_POPULATE, c, 0);
+	if (c_map == MAP_FAILED)
+		return -errno;
+	ch->c = c_map;
+	ch->tx.data = (const uint8_t *)c_map + ECP_CHANNEL_PAGE;
+	return 0;
+}
+
+/* The blocking mode of our end is ours alone: each end of a pipe has its own description. */
+static int channel_bell(int *ours, int our_end, int *theirs)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	*ours = ends[our_end];
+	*theirs = ends[!our_end];
+	fcntl(*ours, F_SETFL, O_NONBLOCK);
+	fcntl(*theirs, F_SETFL, O_NONBLOCK);
+	return 0;
+}
+
+int channel_new(struct channel **ret, uint32_t rx_size, uint32_t tx_size,
+		uint32_t max_slots, uint64_t session)
+{
+	struct channel *ch = calloc(1, sizeof(*ch));
+	if (!ch)
+		return -ENOMEM;
+	ch->rx.size = rx_size;
+	ch->tx.size = tx_size;
+	ch->max_slots = max_slots;
+	ch->first_free = NO_SLOT;
+	ch->bell_rx = ch->bell_tx = -1;
+	for (unsigned i = 0; i < ECP_N_CHANNEL_FDS; i++)
+		ch->peer_fds[i] = -1;
+
+	int r = channel_map(ch);
+	if (r < 0)
+		goto fail;
+	r = channel_bell(&ch->bell_rx, 1, &ch->peer_fds[ECP_FD_BELL_RX]);
+	if (r < 0)
+		goto fail;
+	r = channel_bell(&ch->bell_tx, 0, &ch->peer_fds[ECP_FD_BELL_TX]);
+	if (r < 0)
+		goto fail;
+	ch->d->magic = ECP_CHANNEL_MAGIC;
+	ch->d->abi = ECP_CHANNEL_ABI;
+	ch->d->session = session;
+	ch->d->rx_size = rx_size;
+	ch->d->tx_size = tx_size;
+	channel_set_state(ch, ECP_CHANNEL_UP);
+	*ret = ch;
+	return 0;
+fail:
+	channel_free(ch);
+	return r;
+}
+
+void channel_free(struct channel *ch)
+{
+	channel_forget_peer_fds(ch);
+	if (ch->bell_rx >= 0)
+		close(ch->bell_rx);
+	if (ch->bell_tx >= 0)
+		close(ch->bell_tx);
+	if (ch->c)
+		munmap((void *)(uintptr_t)ch->c, ECP_CHANNEL_PAGE + ch->tx.size);
+	if (ch->d)
+		munmap(ch->d, ECP_CHANNEL_PAGE + ch->rx.size);
+	free(ch->slots);
+	free(ch);
+}
+
+void channel_forget_peer_fds(struct channel *ch)
+{
+	for (unsigned i = 0; i < ECP_N_CHANNEL_FDS; i++) {
+		if (ch->peer_fds[i] >= 0)
+			close(ch->peer_fds[i]);
+		ch->peer_fds[i] = -1;
+	}
+}
+
+static int channel_slots_grow(struct channel *ch)
+{
+	if (ch->n_slots >= ch->max_slots)
+		return -ENOSPC;
+	uint32_t n = ch->n_slots ? ch->n_slots * 2 : CHANNEL_SLOTS_FIRST;
+	if (n > ch->max_slots)
+		n = ch->max_slots;
+	struct channel_slot *slots = realloc(ch->slots, n * sizeof(*slots));
+	if (!slots)
+		return -ENOMEM;
+	ch->slots = slots;
+	/* the lowest numbers are taken first */
+	for (uint32_t i = n; i-- > ch->n_slots;) {
+		slots[i] = (struct channel_slot){.next_free = ch->first_free};
+		ch->first_free = i;
+	}
+	ch->n_slots = n;
+	return 0;
+}
+
+int64_t channel_slot_take(struct channel *ch, struct endpoint *endpoint, uint32_t limit)
+{
+	if (ch->first_free == NO_SLOT) {
+		int r = channel_slots_grow(ch);
+		if (r < 0)
+			return r;
+	}
+	uint32_t id = ch->first_free;
+	struct channel_slot *slot = &ch->slots[id];
+	ch->first_free = slot->next_free;
+	slot->endpoint = endpoint;
+	slot->generation++;
+	slot->used = 0;
+	slot->limit = limit ? limit : UINT32_MAX;
+	ch->n_endpoints++;
+	return id;
+}
+
+void channel_slot_give(struct channel *ch, uint32_t id)
+{
+	struct channel_slot *slot = &ch->slots[id];
+	slot->endpoint = NULL;
+	slot->next_free = ch->first_free;
+	ch->first_free = id;
+	ch->n_endpoints--;
+}
+
+void channel_set_state(struct channel *ch, enum ecp_channel_state state)
+{
+	atomic_store_explicit(&ch->d->state, state, memory_order_release);
+}
+
+uint32_t channel_rx_used(const struct channel *ch)
+{
+	return (uint32_t)(ch->rx.size - ecp_out_free(&ch->rx));
+}
+
+/* ---- hot ---- */
+
+/*
+ * Give back what the client has consumed since the last time.  The record heads are read from
+ * D, which nobody but us can write.
+ */
+static void channel_rx_reclaim(struct channel *ch)
+{
+	if (ecp_out_refresh(&ch->rx, &ch->c->rx_cons) < 0) {
+		ch->broken = true;
+		return;
+	}
+	while (ch->reclaimed != ch->rx.cons) {
+		const struct ecp_record *head =
+		    (const void *)(ch->rx.data + (ch->reclaimed & (ch->rx.size - 1)));
+		uint32_t room = (uint32_t)ecp_record_room(head->len);
+		/* behind the client's index stands no whole record: it has lied about its index */
+		if (room > ch->rx.cons - ch->reclaimed) {
+			ch->broken = true;
+			return;
+		}
+		ch->reclaimed += room;
+		if (head->type == ECP_RECORD_PAD)
+			continue;
+		if (head->flags & ECP_RX_FANOUT)
+			ch->fanout_used -= room;
+		else if (channel_endpoint(ch, head->endpoint, head->generation))
+			ch->slots[head->endpoint].used -= room;
+	}
+}
+
+static void channel_put_frame(uint8_t *to, const struct ecp_tag *tag, const uint8_t *data,
+			      uint32_t len)
+{
+	if (!tag->present) {
+		memcpy(to, data, len);
+		return;
+	}
+	const uint8_t wire[ECP_TAG_LEN] = {tag->tpid >> 8, tag->tpid & 0xff, tag->tci >> 8,
+					   tag->tci & 0xff};
+	memcpy(to, data, 2 * ECP_MAC_LEN);
+	memcpy(to + 2 * ECP_MAC_LEN, wire, sizeof(wire));
+	memcpy(to + 2 * ECP_MAC_LEN + sizeof(wire), data + 2 * ECP_MAC_LEN,
+	       len - 2 * ECP_MAC_LEN);
+}
+
+uint8_t *channel_put(struct channel *ch, uint32_t id, const struct ecp_rx_aux *aux,
+		     const struct ecp_tag *tag, const uint8_t *data, uint32_t len)
+{
+	bool fanout = id == CHANNEL_FANOUT;
+	uint32_t frame_len = len + (tag->present ? ECP_TAG_LEN : 0);
+	uint32_t record_len = sizeof(struct ecp_record) + sizeof(*aux) + frame_len;
+	uint32_t room = (uint32_t)ecp_record_room(record_len);
+
+	if (!ch->touched)
+		channel_rx_reclaim(ch);
+	if (ch->broken)
+		return NULL;
+	uint32_t *used = fanout ? &ch->fanout_used : &ch->slots[id].used;
+	uint32_t limit = fanout ? UINT32_MAX : ch->slots[id].limit;
+	if (*used + room > limit || *used + room > ecp_out_free(&ch->rx) / 4)
+		return NULL;
+	uint8_t *record = ecp_out_reserve(&ch->rx, record_len);
+	if (!record)
+		return NULL;
+
+	struct ecp_record head = {
+	    .len = record_len,
+	    .type = ECP_RECORD_RX,
+	    .flags = fanout ? ECP_RX_FANOUT : 0,
+	    .aux_len = sizeof(*aux),
+	    .endpoint = fanout ? 0 : id,
+	    .generation = fanout ? 0 : ch->slots[id].generation,
+	};
+	memcpy(record, &head, sizeof(head));
+	memcpy(record + sizeof(head), aux, sizeof(*aux));
+	uint8_t *frame = record + sizeof(head) + sizeof(*aux);
+	channel_put_frame(frame, tag, data, len);
+	ecp_out_submit(&ch->rx, record_len);
+	*used += room;
+	return frame;
+}
+
+/* A full pipe is as good as a ring: the reader has bytes to find. */
+static void channel_ring(struct channel *ch)
+{
+	ssize_t n = write(ch->bell_rx, "", 1);
+	(void)n;
+}
+
+void channel_publish(struct channel *ch)
+{
+	if (ecp_out_publish(&ch->rx, &ch->d->rx_prod, &ch->c->rx_wake_at))
+		channel_ring(ch);
+}
+
+bool channel_tx_refresh(struct channel *ch)
+{
+	if (ecp_in_refresh(&ch->tx, &ch->c->tx_prod) < 0)
+		ch->broken = true;
+	return !ch->broken && ch->tx.prod != ch->tx.pos;
+}
+
+bool channel_tx_next(struct channel *ch, struct channel_tx *tx)
+{
+	int error = 0;
+	const uint8_t *record = ecp_in_peek(&ch->tx, &tx->head, &error);
+	if (!record) {
+		ch->broken |= error < 0;
+		return false;
+	}
+	if (tx->head.type != ECP_RECORD_TX || tx->head.aux_len != sizeof(tx->aux)) {
+		ch->broken = true;
+		return false;
+	}
+	memcpy(&tx->aux, record + sizeof(tx->head), sizeof(tx->aux));
+	atomic_signal_fence(
+	    memory_order_acq_rel); /* the copy is what is used from here on */
+	tx->payload = record + sizeof(tx->head) + sizeof(tx->aux);
+	tx->len = tx->head.len - (uint32_t)(sizeof(tx->head) + sizeof(tx->aux));
+	ecp_in_consume(&ch->tx, &tx->head);
+	return true;
+}
+
+void channel_tx_release(struct channel *ch)
+{
+	if (ecp_in_release(&ch->tx, &ch->d->tx_cons, &ch->c->tx_space_at))
+		channel_ring(ch);
+}
+
+bool channel_tx_sleep(struct channel *ch)
+{
+	return !ecp_in_arm(&ch->tx, &ch->d->tx_wake_at, &ch->c->tx_prod);
+}

@@ -1,0 +1,116 @@
+/*
+ * channel.h - the daemon's end of one client's rings: makes the memory, writes what is
+ * received, reads and checks what the client wrote.
+ *
+ * Knows proto/channel.h and endpoints by number only: slots[] maps the client's numbers to
+ * whatever object the caller keeps behind them.  A slot also counts what its endpoint holds of
+ * the RX ring: at most its limit, and at most a quarter of what is free, so that twenty busy
+ * endpoints cannot starve ten thousand quiet ones.  Used by datapath.c (hot) and client.c
+ * (cold).  One thread.
+ */
+#ifndef CHANNEL_H
+#define CHANNEL_H
+
+#include "proto/channel.h"
+#include "proto/frame.h"
+
+struct endpoint;
+
+/* What an endpoint is to the channel. */
+struct channel_slot {
+	struct endpoint *endpoint; /* NULL: free */
+	uint32_t generation;       /* grows whenever the slot is taken again */
+	uint32_t used;             /* bytes of the RX ring it holds */
+	uint32_t limit;            /* ... at most */
+	uint32_t next_free;
+};
+
+struct channel {
+	/* RX: to the client */
+	struct ecp_out rx;
+	uint64_t reclaimed; /* slots[].used was given back up to this position */
+	uint32_t fanout_used;
+	bool touched; /* written to in this turn, not yet published */
+	/* TX: from the client */
+	struct ecp_in tx;
+	bool awake;  /* polled every turn; asleep, it rings its bell */
+	bool broken; /* the client wrote nonsense into its ring or its indices */
+	struct ecp_daemon_page *d;
+	const struct ecp_client_page *c;
+	int bell_rx, bell_tx; /* to ring, and to hear; both non-blocking */
+	struct channel_slot *slots;
+	uint32_t n_slots, max_slots, first_free, n_endpoints;
+	int peer_fds
+	    [ECP_N_CHANNEL_FDS]; /* the client's copies until they are sent, then -1 */
+};
+
+/* ---- cold ---- */
+
+/*
+ * Make a channel: two sealed and populated memfds, two pipes.  Ring sizes in bytes must satisfy
+ * ecp_ring_size_ok(); max_slots is how many endpoints it may ever hold at one time.  0 with
+ * *ret, or -errno (-ENOMEM, -EMFILE, ...).
+ */
+int channel_new(struct channel **ret, uint32_t rx_size, uint32_t tx_size,
+		uint32_t max_slots, uint64_t session);
+void channel_free(struct channel *ch);
+/* The client's descriptors were sent: close our copies. */
+void channel_forget_peer_fds(struct channel *ch);
+
+/*
+ * Take a free slot for an endpoint that may hold limit bytes (0: no limit of its own).
+ * Returns its number, or -ENOSPC or -ENOMEM.
+ */
+int64_t channel_slot_take(struct channel *ch, struct endpoint *endpoint, uint32_t limit);
+void channel_slot_give(struct channel *ch, uint32_t id);
+/* Tell the client whether its interface is up. */
+void channel_set_state(struct channel *ch, enum ecp_channel_state state);
+uint32_t channel_rx_used(const struct channel *ch); /* bytes */
+
+/* ---- hot ---- */
+
+/* The endpoint of this number and generation, or NULL. */
+static inline struct endpoint *channel_endpoint(const struct channel *ch, uint32_t id,
+						uint32_t generation)
+{
+	if (id >= ch->n_slots || ch->slots[id].generation != generation)
+		return NULL;
+	return ch->slots[id].endpoint;
+}
+
+/* Where a frame is for, in channel_put(). */
+#define CHANNEL_FANOUT UINT32_MAX
+
+/*
+ * Copy one frame, its tag back in place, into the RX ring for endpoint id (CHANNEL_FANOUT: for
+ * every multicast receiver of the client).  Returns where the whole frame now stands, so that
+ * its checksum may be finished there before channel_publish(); NULL if the ring, or the
+ * endpoint's share of it, is full, or the client is broken.
+ */
+uint8_t *channel_put(struct channel *ch, uint32_t id, const struct ecp_rx_aux *aux,
+		     const struct ecp_tag *tag, const uint8_t *data, uint32_t len);
+/* Show the client everything put since the last time; ring its bell if it sleeps. */
+void channel_publish(struct channel *ch);
+
+/* One record of the TX ring: a checked copy of its head, and its payload still in the ring. */
+struct channel_tx {
+	struct ecp_record head;
+	struct ecp_tx_aux aux;
+	const uint8_t
+	    *payload; /* the client may write here while we look: copy, then judge */
+	uint32_t len;
+};
+
+/*
+ * See what the client has produced: true if there is something to read.  Sets ch->broken if
+ * its index is a lie.
+ */
+bool channel_tx_refresh(struct channel *ch);
+/* The next record seen, consumed; false if there is none (ch->broken: it was no record). */
+bool channel_tx_next(struct channel *ch, struct channel_tx *tx);
+/* Give consumed room back; ring the bell if the client waits for it. */
+void channel_tx_release(struct channel *ch);
+/* Ask for the bell at the next record.  False if one has come meanwhile. */
+bool channel_tx_sleep(struct channel *ch);
+
+#endif
