@@ -1,0 +1,363 @@
+/*
+ * client.c - connected processes and what they own.
+ */
+#include "daemon/client.h"
+
+#include "daemon/log.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* ---- coming and going ---- */
+
+static void client_identify(struct client *client)
+{
+	struct ucred cred = {0};
+	socklen_t len = sizeof(cred);
+	getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len);
+	client->pid = (uint32_t)cred.pid;
+	client->uid = cred.uid;
+	client->gid = cred.gid;
+
+	/* a name for people only: the process may call itself what it likes */
+	char path[32];
+	snprintf(path, sizeof(path), "/proc/%u/comm", client->pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	ssize_t n = read(fd, client->comm, sizeof(client->comm) - 1);
+	close(fd);
+	for (ssize_t i = 0; i < n; i++)
+		if (client->comm[i] < ' ' || client->comm[i] > '~')
+			client->comm[i] = i == n - 1 ? 0 : '?';
+}
+
+struct client *client_new(struct clients *all, int fd, loop_fn *on_request)
+{
+	if (all->n == all->max)
+		return NULL;
+	struct client *client = calloc(1, sizeof(*client));
+	if (!client)
+		return NULL;
+	if (loop_fd_start(all->loop, &client->request, fd, on_request, client) < 0) {
+		free(client);
+		return NULL;
+	}
+	client->all = all;
+	client->fd = fd;
+	client->id = ++all->last_id;
+	client_identify(client);
+	client->next = all->first;
+	if (all->first)
+		all->first->prev = client;
+	all->first = client;
+	all->n++;
+	return client;
+}
+
+/*
+ * UDP endpoints go with the L2 endpoint beneath them, so whatever order the numbers are in
+ * nothing is left standing on nothing.
+ */
+static void client_detach(struct client *client)
+{
+	struct channel *ch = client->channel;
+	for (uint32_t id = 0; id < ch->n_slots; id++)
+		client_close(client, id);
+	loop_fd_stop(client->all->loop, &client->bell);
+	datapath_detach(client->dp, ch);
+	channel_free(ch);
+}
+
+void client_free(struct client *client)
+{
+	struct clients *all = client->all;
+	log_debug("client %u (pid %u, %s) is gone", client->id, client->pid, client->comm);
+	if (client->channel)
+		client_detach(client);
+	loop_fd_stop(all->loop, &client->request);
+	close(client->fd);
+	if (client->prev)
+		client->prev->next = client->next;
+	else
+		all->first = client->next;
+	if (client->next)
+		client->next->prev = client->prev;
+	all->n--;
+	free(client);
+}
+
+struct client *client_after(const struct clients *all, uint32_t id)
+{
+	struct client *best = NULL;
+	for (struct client *c = all->first; c; c = c->next)
+		if (c->id > id && (!best || c->id < best->id))
+			best = c;
+	return best;
+}
+
+static void stats_add(struct ecp_endpoint_stats *sum,
+		      const struct ecp_endpoint_stats *stats)
+{
+#define ADD(name, kind, text) sum->name += stats->name;
+	ECP_ENDPOINT_COUNTERS(ADD)
+#undef ADD
+}
+
+void client_stats(const struct client *client, struct ecp_endpoint_stats *sum)
+{
+	const struct channel *ch = client->channel;
+	*sum = client->closed;
+	for (uint32_t id = 0; ch && id < ch->n_slots; id++)
+		if (ch->slots[id].endpoint)
+			stats_add(sum, &ch->slots[id].endpoint->stats);
+}
+
+/* ---- the channel ---- */
+
+static void client_bell(void *arg)
+{
+	struct client *client = arg;
+	char bytes[256];
+	/* bounded: a client that fills its bell pipe gets no more of our time for it */
+	ssize_t n = read(client->channel->bell_tx, bytes, sizeof(bytes));
+	if (n ==
+	    0) /* it has closed its end: it will not ring again, but its socket decides */
+		loop_fd_stop(client->all->loop, &client->bell);
+	datapath_wake(client->dp, client->channel);
+}
+
+static int check_ring(const char *which, uint32_t size, struct ecp_error *err)
+{
+	if (ecp_ring_size_ok(size))
+		return 0;
+	return ecp_error_set(err, -EINVAL,
+			     "%s of %u bytes: must be a power of two from %u to %u", which,
+			     size, ECP_RING_MIN, ECP_RING_MAX);
+}
+
+int client_attach(struct client *client, struct datapath *dp, uint32_t rx_ring,
+		  uint32_t tx_ring, struct ecp_error *err)
+{
+	struct clients *all = client->all;
+	if (!rx_ring)
+		rx_ring = ECP_RX_RING_DEFAULT;
+	if (!tx_ring)
+		tx_ring = ECP_TX_RING_DEFAULT;
+	if (client->channel)
+		return ecp_error_set(err, -EALREADY,
+				     "this connection is attached to %s already",
+				     client->dp->relay.netif.name);
+	if (check_ring("rx_ring", rx_ring, err) < 0 ||
+	    check_ring("tx_ring", tx_ring, err) < 0)
+		return err->code;
+
+	struct channel *ch;
+	int r = channel_new(&ch, rx_ring, tx_ring, all->max_endpoints, all->session);
+	if (r < 0)
+		return ecp_error_set(err, r, "cannot make the rings: %s", strerror(-r));
+	r = loop_fd_start(all->loop, &client->bell, ch->bell_tx, client_bell, client);
+	if (r == 0)
+		r = datapath_attach(dp, ch);
+	if (r < 0) {
+		loop_fd_stop(all->loop, &client->bell);
+		channel_free(ch);
+		return ecp_error_set(err, r, "cannot attach to %s: %s",
+				     dp->relay.netif.name, strerror(-r));
+	}
+	client->channel = ch;
+	client->dp = dp;
+	return 0;
+}
+
+/* ---- endpoints ---- */
+
+static const uint16_t ethertypes_default[] = {ECP_ETHERTYPE_IPV4, ECP_ETHERTYPE_IPV6};
+
+static void endpoint_set_ethertypes(struct endpoint *ep, const struct ecp_open_item *item)
+{
+	const uint16_t *from = item->n_ethertypes ? item->ethertypes : ethertypes_default;
+	ep->n_ethertypes = item->n_ethertypes ? item->n_ethertypes : 2;
+	memcpy(ep->ethertypes, from, ep->n_ethertypes * sizeof(*from));
+}
+
+static int fill_l2(struct client *client, struct endpoint *ep,
+		   const struct ecp_open_item *item, struct ecp_error *err)
+{
+	const struct netif *netif = &client->dp->relay.netif;
+	char text[ECP_L2ADDR_TEXT];
+	const char *why;
+	ecp_l2addr_format(&item->l2, text);
+	if (ecp_l2addr_check(&item->l2, &why) < 0)
+		return ecp_error_set(err, -EINVAL, "%s: %s", text, why);
+	if (!memcmp(item->l2.mac, netif->mac, ECP_MAC_LEN))
+		return ecp_error_set(err, -EACCES, "%s: this is the own address of %s",
+				     text, netif->name);
+	ep->addr = item->l2;
+	ep->header_len = (uint8_t)ecp_header_build(&ep->addr, ep->header);
+	ep->payload_max = ecp_payload_max(netif->mtu, ep->addr.vlans, ep->addr.n_vlans);
+	endpoint_set_ethertypes(ep, item);
+	return 0;
+}
+
+/* The L2 endpoint that a UDP endpoint is to stand on. */
+static struct endpoint *find_l2(struct client *client, const struct ecp_open_item *item,
+				const struct ecp_opened *earlier, struct ecp_error *err)
+{
+	const struct channel *ch = client->channel;
+	uint32_t id = item->on;
+	if (item->on_item) {
+		if (item->on >= earlier->n || earlier->items[item->on].error.code) {
+			ecp_error_set(err, -ENOENT,
+				      "item %u, which it stands on, is not open", item->on);
+			return NULL;
+		}
+		id = earlier->items[item->on].id;
+	}
+	struct endpoint *l2 = id < ch->n_slots ? ch->slots[id].endpoint : NULL;
+	if (!l2 || l2->kind != ECP_KIND_L2) {
+		ecp_error_set(err, -ENOENT, "%u is no open L2 endpoint", id);
+		return NULL;
+	}
+	return l2;
+}
+
+static int fill_udp(struct client *client, struct endpoint *ep,
+		    const struct ecp_open_item *item, const struct ecp_opened *earlier,
+		    struct ecp_error *err)
+{
+	struct endpoint *l2 = find_l2(client, item, earlier, err);
+	if (!l2)
+		return err->code;
+	ep->l2 = l2;
+	ep->addr = l2->addr;
+	ep->header_len = l2->header_len;
+	memcpy(ep->header, l2->header, sizeof(ep->header));
+	ep->payload_max = l2->payload_max;
+	ep->local = item->local;
+	return 0;
+}
+
+/* What someone who asks in vain may know of who has it: all, if they are the same user. */
+static int say_taken(const struct client *asker, const char *what,
+		     const struct endpoint *holder, struct ecp_error *err)
+{
+	const struct client *h = holder->client;
+	if (h == asker)
+		return ecp_error_set(err, -EADDRINUSE, "%s is taken by this client already",
+				     what);
+	if (asker->uid == h->uid || asker->uid == 0)
+		return ecp_error_set(err, -EADDRINUSE, "%s is taken by pid %u (%s)", what,
+				     h->pid, h->comm);
+	return ecp_error_set(err, -EADDRINUSE, "%s is taken by another user's client",
+			     what);
+}
+
+static int endpoint_claim(struct client *client, struct endpoint *ep, struct ecp_error *err)
+{
+	struct endpoint *holder;
+	char l2[ECP_L2ADDR_TEXT], local[ECP_ADDR_TEXT];
+	char what[sizeof(l2) + sizeof(local) + 8];
+	int r = endpoint_table_insert(client->dp->table, ep, &holder);
+	if (r == 0)
+		return 0;
+	if (r != -EADDRINUSE)
+		return ecp_error_set(err, r, "cannot claim: %s", strerror(-r));
+	ecp_l2addr_format(&ep->addr, l2);
+	if (ep->kind == ECP_KIND_L2)
+		snprintf(what, sizeof(what), "%s", l2);
+	else
+		snprintf(what, sizeof(what), "UDP %s on %s",
+			 ecp_addr_format(&ep->local, local), l2);
+	return say_taken(client, what, holder, err);
+}
+
+/* Which requested flags mean something for a kind of endpoint. */
+static unsigned flags_of(enum ecp_endpoint_kind kind)
+{
+	return kind == ECP_KIND_L2 ? ECP_EP_MULTICAST | ECP_EP_MULTICAST_ANY | ECP_EP_SHARE
+				   : ECP_EP_ACCEPT_ANY;
+}
+
+int client_open(struct client *client, const struct ecp_open_item *item,
+		const struct ecp_opened *earlier, struct ecp_opened_item *ret)
+{
+	struct ecp_error *err = &ret->error;
+	struct channel *ch = client->channel;
+	err->code = 0;
+	if (!ch)
+		return ecp_error_set(err, -ENOTCONN, "attach to an interface first");
+	struct endpoint *ep = calloc(1, sizeof(*ep));
+	if (!ep)
+		return ecp_error_set(err, -ENOMEM, "out of memory");
+	ep->client = client;
+	ep->channel = ch;
+	ep->kind = (uint8_t)item->kind;
+	ep->flags = item->flags & flags_of(item->kind);
+
+	int64_t id = 0;
+	int r = item->kind == ECP_KIND_L2 ? fill_l2(client, ep, item, err)
+					  : fill_udp(client, ep, item, earlier, err);
+	if (r < 0)
+		goto fail;
+	id = channel_slot_take(ch, ep, item->depth);
+	if (id < 0) {
+		r = ecp_error_set(err, (int)id, "a client may have %u endpoints",
+				  ch->max_slots);
+		goto fail;
+	}
+	r = endpoint_claim(client, ep, err);
+	if (r < 0)
+		goto fail_slot;
+	ep->id = ret->id = (uint32_t)id;
+	ret->generation = ch->slots[id].generation;
+	ret->payload_max = ep->payload_max;
+	return 0;
+fail_slot:
+	channel_slot_give(ch, (uint32_t)id);
+fail:
+	free(ep);
+	return r;
+}
+
+static void endpoint_close(struct client *client, struct endpoint *ep)
+{
+	stats_add(&client->closed, &ep->stats);
+	endpoint_table_remove(client->dp->table, ep);
+	channel_slot_give(client->channel, ep->id);
+	free(ep);
+}
+
+bool client_close(struct client *client, uint32_t id)
+{
+	struct channel *ch = client->channel;
+	struct endpoint *child;
+	struct endpoint *ep = ch && id < ch->n_slots ? ch->slots[id].endpoint : NULL;
+	if (!ep)
+		return false;
+	while (ep->kind == ECP_KIND_L2 && (child = endpoint_table_child(ep)))
+		endpoint_close(client, child);
+	endpoint_close(client, ep);
+	return true;
+}
+
+int client_set_local(struct client *client, uint32_t id, const struct ecp_addr *local,
+		     struct ecp_error *err)
+{
+	const struct channel *ch = client->channel;
+	struct endpoint *ep = ch && id < ch->n_slots ? ch->slots[id].endpoint : NULL;
+	if (!ep || ep->kind != ECP_KIND_UDP)
+		return ecp_error_set(err, -ENOENT, "%u is no open UDP endpoint", id);
+	struct endpoint *holder;
+	int r = endpoint_table_set_local(client->dp->table, ep, local, &holder);
+	if (r == 0)
+		return 0;
+	char text[ECP_ADDR_TEXT];
+	ecp_addr_format(local, text);
+	if (r == -EADDRINUSE)
+		return say_taken(client, text, holder, err);
+	return ecp_error_set(err, r, "cannot take %s: %s", text, strerror(-r));
+}

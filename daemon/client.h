@@ -1,0 +1,75 @@
+/*
+ * client.h - one connected process: who it is, its channel, its endpoints.
+ *
+ * A client owns its socket, its channel and every endpoint it claimed; client_free() is the one
+ * place where all of that ends, whatever the reason.  Knows datapath, loop; used by control.c
+ * (what it asks for) and daemon.c.  One thread.
+ */
+#ifndef CLIENT_H
+#define CLIENT_H
+
+#include "daemon/datapath.h"
+#include "daemon/loop.h"
+#include "proto/msg.h"
+
+/* All clients, and the limits that hold for each. */
+struct clients {
+	struct loop *loop;
+	struct client *first;
+	uint32_t n, max;
+	uint32_t max_endpoints; /* of one client */
+	uint32_t last_id;
+	uint64_t session; /* this life of the daemon */
+};
+
+struct client {
+	struct clients *all;
+	struct client *next, *prev;
+	int fd;
+	uint32_t id, pid;
+	uid_t uid;
+	gid_t gid;
+	char comm[ECP_COMM];
+	struct loop_fd request, bell;
+	struct datapath *dp; /* NULL until it attaches */
+	struct channel *channel;
+	struct ecp_endpoint_stats closed; /* of its endpoints that are gone */
+	void *control;                    /* control.c's */
+};
+
+/*
+ * Take over a connected socket.  on_request(client) runs when it is readable.  NULL if memory
+ * runs out or all->max is reached (then fd is still the caller's).
+ */
+struct client *client_new(struct clients *all, int fd, loop_fn *on_request);
+void client_free(struct client *client);
+
+/* The client with the lowest number above id, or NULL: for walking in pages. */
+struct client *client_after(const struct clients *all, uint32_t id);
+
+/* Counters over all its endpoints, closed ones included. */
+void client_stats(const struct client *client, struct ecp_endpoint_stats *sum);
+
+/*
+ * What it may ask for.  Each returns 0, or err->code with one clear sentence in *err, and then
+ * nothing has changed.
+ */
+
+/* Make the channel to dp.  Ring sizes in bytes, 0: default. */
+int client_attach(struct client *client, struct datapath *dp, uint32_t rx_ring,
+		  uint32_t tx_ring, struct ecp_error *err);
+
+/*
+ * Claim one endpoint.  earlier: the results of this request's items so far, which item->on may
+ * point to.  Fills *ret, its error included.
+ */
+int client_open(struct client *client, const struct ecp_open_item *item,
+		const struct ecp_opened *earlier, struct ecp_opened_item *ret);
+
+/* Give an endpoint back, and the UDP endpoints on it.  False: there is none of that number. */
+bool client_close(struct client *client, uint32_t id);
+
+int client_set_local(struct client *client, uint32_t id, const struct ecp_addr *local,
+		     struct ecp_error *err);
+
+#endif

@@ -1,0 +1,399 @@
+/*
+ * control.c - requests and their answers; serve() is the table of contents.
+ */
+#include "daemon/control.h"
+
+#include "daemon/log.h"
+
+#include <stdio.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- answers ---- */
+
+static void answer_error(struct ecp_reply *reply, const struct ecp_error *err)
+{
+	reply->type = ECP_REP_ERROR;
+	reply->error = *err;
+}
+
+static struct datapath *find_datapath(struct control *control, const char *interface,
+				      struct ecp_error *err)
+{
+	struct datapath *dps = control->datapaths;
+	if (!interface[0] && control->n_datapaths == 1)
+		return &dps[0];
+	for (unsigned i = 0; i < control->n_datapaths; i++)
+		if (!strcmp(dps[i].relay.netif.name, interface))
+			return &dps[i];
+	if (!interface[0])
+		ecp_error_set(err, -EINVAL, "which interface? this daemon has %u",
+			      control->n_datapaths);
+	else
+		ecp_error_set(err, -ENODEV, "this daemon has no relay on %s", interface);
+	return NULL;
+}
+
+static int serve_attach(struct control *control, struct client *client,
+			const struct ecp_attach *attach, struct ecp_reply *reply,
+			struct ecp_error *err)
+{
+	if (attach->version != ECP_PROTOCOL_VERSION)
+		return ecp_error_set(err, -EPROTO,
+				     "protocol version %u: this daemon speaks %u",
+				     attach->version, ECP_PROTOCOL_VERSION);
+	struct datapath *dp = find_datapath(control, attach->interface, err);
+	if (!dp)
+		return err->code;
+	int r = client_attach(client, dp, attach->rx_ring, attach->tx_ring, err);
+	if (r < 0)
+		return r;
+	const struct netif *netif = &dp->relay.netif;
+	reply->type = ECP_REP_ATTACHED;
+	reply->attached = (struct ecp_attached){
+	    .version = ECP_PROTOCOL_VERSION,
+	    .session = client->all->session,
+	    .mtu = netif->mtu,
+	    .rx_ring = (uint32_t)client->channel->rx.size,
+	    .tx_ring = (uint32_t)client->channel->tx.size,
+	};
+	snprintf(reply->attached.interface, ECP_IFNAME, "%s", netif->name);
+	memcpy(reply->attached.mac, netif->mac, ECP_MAC_LEN);
+	return 0;
+}
+
+static void serve_open(struct client *client, const struct ecp_open *open,
+		       struct ecp_reply *reply)
+{
+	struct ecp_opened *opened = &reply->opened;
+	reply->type = ECP_REP_OPENED;
+	for (opened->n = 0; opened->n < open->n; opened->n++)
+		client_open(client, &open->items[opened->n], opened,
+			    &opened->items[opened->n]);
+}
+
+static void serve_close(struct client *client, const struct ecp_close *close,
+			struct ecp_reply *reply)
+{
+	reply->type = ECP_REP_CLOSED;
+	reply->closed.n = 0;
+	for (unsigned i = 0; i < close->n; i++)
+		reply->closed.n += client_close(client, close->ids[i]);
+}
+
+static int serve_set_local(struct client *client, const struct ecp_set_local *set,
+			   struct ecp_reply *reply, struct ecp_error *err)
+{
+	reply->type = ECP_REP_LOCAL_SET;
+	return client_set_local(client, set->id, &set->local, err);
+}
+
+static uint32_t count_endpoints(const struct control *control, const struct datapath *dp)
+{
+	uint32_t n = 0;
+	for (const struct client *c = control->clients.first; c; c = c->next)
+		if (c->channel && (!dp || c->dp == dp))
+			n += c->channel->n_endpoints;
+	return n;
+}
+
+static void serve_status(const struct control *control, struct ecp_reply *reply)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	reply->type = ECP_REP_STATUS;
+	reply->status = (struct ecp_status){
+	    .version = EC_VERSION,
+	    .pid = (uint32_t)getpid(),
+	    .uid = getuid(),
+	    .uptime_s = (uint64_t)(now.tv_sec - control->started),
+	    .relays = control->n_datapaths,
+	    .clients = control->clients.n,
+	    .endpoints = count_endpoints(control, NULL),
+	};
+}
+
+/* ---- lists, a page at a time ---- */
+
+static void relay_info(const struct control *control, struct datapath *dp,
+		       struct ecp_relay_info *info)
+{
+	struct relay *relay = &dp->relay;
+	struct netif now;
+	if (relay->ops->stats_refresh)
+		relay->ops->stats_refresh(relay);
+	*info = (struct ecp_relay_info){
+	    .mtu = relay->netif.mtu,
+	    .up = netif_query(relay->netif.name, &now) == 0 && now.up,
+	    .clients = dp->n_channels,
+	    .endpoints = count_endpoints(control, dp),
+	    .stats = relay->stats,
+	};
+	snprintf(info->interface, sizeof(info->interface), "%s", relay->netif.name);
+	snprintf(info->backend, sizeof(info->backend), "%s", relay->ops->name);
+	memcpy(info->mac, relay->netif.mac, ECP_MAC_LEN);
+}
+
+static void page_relays(const struct control *control, uint64_t after,
+			struct ecp_page *page)
+{
+	uint64_t at = after;
+	for (; at < control->n_datapaths && page->n < ECP_PAGE_MAX; at++)
+		relay_info(control, &control->datapaths[at], &page->relays[page->n++]);
+	page->next = at;
+	page->more = at < control->n_datapaths;
+}
+
+static void client_info(const struct client *client, struct ecp_client_info *info)
+{
+	const struct channel *ch = client->channel;
+	*info = (struct ecp_client_info){
+	    .id = client->id,
+	    .pid = client->pid,
+	    .uid = client->uid,
+	    .gid = client->gid,
+	};
+	memcpy(info->comm, client->comm, sizeof(info->comm));
+	client_stats(client, &info->stats);
+	if (!ch)
+		return;
+	snprintf(info->interface, sizeof(info->interface), "%s",
+		 client->dp->relay.netif.name);
+	info->endpoints = ch->n_endpoints;
+	info->rx_ring = (uint32_t)ch->rx.size;
+	info->rx_used = channel_rx_used(ch);
+	info->tx_ring = (uint32_t)ch->tx.size;
+}
+
+/* The cursor is the number of the last client shown. */
+static void page_clients(const struct control *control, uint64_t after,
+			 struct ecp_page *page)
+{
+	struct client *client = client_after(&control->clients, (uint32_t)after);
+	for (; client && page->n < ECP_PAGE_MAX; page->n++) {
+		client_info(client, &page->clients[page->n]);
+		page->next = client->id;
+		client = client_after(&control->clients, client->id);
+	}
+	page->more = client != NULL;
+}
+
+static void endpoint_info(const struct endpoint *ep, struct ecp_endpoint_info *info)
+{
+	*info = (struct ecp_endpoint_info){
+	    .client = ep->client->id,
+	    .id = ep->id,
+	    .kind = ep->kind,
+	    .flags = ep->flags,
+	    .l2 = ep->addr,
+	    .n_ethertypes = ep->n_ethertypes,
+	    .local = ep->local,
+	    .stats = ep->stats,
+	};
+	snprintf(info->interface, sizeof(info->interface), "%s",
+		 ep->client->dp->relay.netif.name);
+	memcpy(info->ethertypes, ep->ethertypes, sizeof(info->ethertypes));
+}
+
+/*
+ * The cursor is the client's number and the endpoint's to begin with.  24 bits for the second
+ * (CONFIG_ENDPOINTS_MAX), so that the whole stays exact as a JSON number for years.
+ */
+#define CURSOR_SHIFT 24
+
+static void page_endpoints(const struct control *control, uint64_t after,
+			   struct ecp_page *page)
+{
+	uint32_t slot = after & ((1u << CURSOR_SHIFT) - 1);
+	uint32_t owner = (uint32_t)(after >> CURSOR_SHIFT);
+	struct client *client = client_after(&control->clients, owner ? owner - 1 : 0);
+	for (; client; client = client_after(&control->clients, client->id)) {
+		const struct channel *ch = client->channel;
+		slot = client->id == owner ? slot : 0;
+		for (; ch && slot < ch->n_slots; slot++) {
+			if (!ch->slots[slot].endpoint)
+				continue;
+			if (page->n == ECP_PAGE_MAX) {
+				page->more = true;
+				page->next = (uint64_t)client->id << CURSOR_SHIFT | slot;
+				return;
+			}
+			endpoint_info(ch->slots[slot].endpoint,
+				      &page->endpoints[page->n++]);
+		}
+	}
+}
+
+static void serve_show(const struct control *control, const struct ecp_show_request *show,
+		       struct ecp_reply *reply)
+{
+	struct ecp_page *page = &reply->page;
+	reply->type = ECP_REP_PAGE;
+	page->what = show->what;
+	page->n = 0;
+	page->more = false;
+	page->next = 0;
+	switch (show->what) {
+	case ECP_SHOW_RELAYS:
+		page_relays(control, show->after, page);
+		break;
+	case ECP_SHOW_CLIENTS:
+		page_clients(control, show->after, page);
+		break;
+	case ECP_SHOW_ENDPOINTS:
+		page_endpoints(control, show->after, page);
+		break;
+	}
+}
+
+/* ---- requests ---- */
+
+static void serve(struct control *control, struct client *client)
+{
+	struct ecp_request *req = &control->request;
+	struct ecp_reply *reply = &control->reply;
+	struct ecp_error err = {0};
+	switch (req->type) {
+	case ECP_REQ_ATTACH:
+		serve_attach(control, client, &req->attach, reply, &err);
+		break;
+	case ECP_REQ_OPEN:
+		serve_open(client, &req->open, reply);
+		break;
+	case ECP_REQ_CLOSE:
+		serve_close(client, &req->close, reply);
+		break;
+	case ECP_REQ_SET_LOCAL:
+		serve_set_local(client, &req->set_local, reply, &err);
+		break;
+	case ECP_REQ_STATUS:
+		serve_status(control, reply);
+		break;
+	case ECP_REQ_SHOW:
+		serve_show(control, &req->show, reply);
+		break;
+	}
+	if (err.code)
+		answer_error(reply, &err);
+}
+
+/* Returns 0, or -errno if the client cannot be answered. */
+static int send_reply(struct control *control, struct client *client)
+{
+	const struct ecp_reply *reply = &control->reply;
+	ssize_t len = ecp_reply_format(reply, control->text, sizeof(control->text));
+	if (len < 0)
+		return (int)len;
+	if (reply->type != ECP_REP_ATTACHED)
+		return ecp_sock_send(client->fd, control->text, (size_t)len, NULL, 0);
+	int r = ecp_sock_send(client->fd, control->text, (size_t)len,
+			      client->channel->peer_fds, ECP_N_CHANNEL_FDS);
+	channel_forget_peer_fds(client->channel);
+	return r;
+}
+
+/* control.c's part of a client is only the way back to control. */
+static void on_request(void *arg)
+{
+	struct client *client = arg;
+	struct control *control = client->control;
+	struct ecp_error err = {0};
+	ssize_t len = ecp_sock_recv(client->fd, control->text, ECP_MSG_MAX, NULL, NULL);
+	if (len == -EAGAIN || len == -EINTR)
+		return;
+	if (len == 0 || (len < 0 && len != -EMSGSIZE)) {
+		client_free(client);
+		return;
+	}
+	if (len < 0)
+		ecp_error_set(&err, -EMSGSIZE, "a message may have %d bytes", ECP_MSG_MAX);
+	else
+		ecp_request_parse(control->text, (size_t)len, &control->request, &err);
+	if (err.code)
+		answer_error(&control->reply, &err);
+	else
+		serve(control, client);
+
+	int r = send_reply(control, client);
+	if (r < 0) {
+		log_warning(
+		    "client %u (pid %u, %s) ended: it does not take its replies: %s",
+		    client->id, client->pid, client->comm, strerror(-r));
+		client_free(client);
+	}
+}
+
+/* Say why before hanging up, as far as that goes. */
+static void refuse(struct control *control, int fd)
+{
+	struct ecp_error err = {0};
+	ecp_error_set(&err, -EUSERS, "%u clients are connected: no more are allowed",
+		      control->clients.n);
+	answer_error(&control->reply, &err);
+	ssize_t len =
+	    ecp_reply_format(&control->reply, control->text, sizeof(control->text));
+	if (len > 0)
+		ecp_sock_send(fd, control->text, (size_t)len, NULL, 0);
+	log_warning("a connection was refused: %s", err.text);
+	close(fd);
+}
+
+static void on_accept(void *arg)
+{
+	struct control *control = arg;
+	int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0)
+		return;
+	struct client *client = client_new(&control->clients, fd, on_request);
+	if (!client) {
+		refuse(control, fd);
+		return;
+	}
+	client->control = control;
+	log_debug("client %u: pid %u (%s), uid %u", client->id, client->pid, client->comm,
+		  client->uid);
+}
+
+/* ---- start and stop ---- */
+
+int control_start(struct control *control, int fd, struct datapath *datapaths,
+		  unsigned n_datapaths)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	control->started = now.tv_sec;
+	control->fd = fd;
+	control->datapaths = datapaths;
+	control->n_datapaths = n_datapaths;
+	if (getrandom(&control->clients.session, sizeof(control->clients.session), 0) < 0)
+		return -errno;
+	/* JSON numbers are exact up to here */
+	control->clients.session &= (UINT64_C(1) << 53) - 1;
+	return loop_fd_start(control->clients.loop, &control->accept, fd, on_accept,
+			     control);
+}
+
+void control_stop(struct control *control)
+{
+	loop_fd_stop(control->clients.loop, &control->accept);
+	while (control->clients.first)
+		client_free(control->clients.first);
+	close(control->fd);
+}
+
+void control_end_broken(struct control *control)
+{
+	struct client *next;
+	for (struct client *c = control->clients.first; c; c = next) {
+		next = c->next;
+		if (!c->channel || !c->channel->broken)
+			continue;
+		log_warning(
+		    "client %u (pid %u, %s) ended: it wrote what is no record into its "
+		    "ring",
+		    c->id, c->pid, c->comm);
+		client_free(c);
+	}
+}

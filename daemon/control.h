@@ -1,0 +1,37 @@
+/*
+ * control.h - the control socket: accepts clients, answers what they ask (proto/PROTOCOL.md).
+ *
+ * Knows client, and proto's messages; used by daemon.c.  One message per client and turn of
+ * the loop, so a storm of claims from one does not delay the traffic of others.
+ */
+#ifndef CONTROL_H
+#define CONTROL_H
+
+#include "daemon/client.h"
+
+struct control {
+	struct clients clients;
+	struct datapath *datapaths; /* the daemon's */
+	unsigned n_datapaths;
+	int fd;
+	struct loop_fd accept;
+	time_t started;
+	/* one request is served at a time: room for it, and for its answer */
+	char text[ECP_MSG_MAX + 1];
+	struct ecp_request request;
+	struct ecp_reply reply;
+};
+
+/*
+ * Serve on the listening socket fd, which it takes over.  0 or -errno (then fd is still the
+ * caller's).  clients.max, clients.max_endpoints and clients.loop are set by the caller.
+ */
+int control_start(struct control *control, int fd, struct datapath *datapaths,
+		  unsigned n_datapaths);
+/* Ends every client. */
+void control_stop(struct control *control);
+
+/* End the clients whose channels the datapath found broken. */
+void control_end_broken(struct control *control);
+
+#endif

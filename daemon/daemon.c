@@ -1,0 +1,178 @@
+/*
+ * daemon.c - start, turn, stop.
+ */
+#include "daemon/daemon.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+/*
+ * How to wait after a turn that moved so many frames.  Under load a short timed sleep lets a
+ * burst gather: woken for each frame, we would make the sender pay 8 us to wake us, and work
+ * on bursts of one.  Few frames mean somebody waits for an answer: look again at once, then
+ * block.  (Measured: proto/PROTOCOL.md, "Waiting".)
+ */
+#define BUSY_FRAMES   8
+#define FULL_FRAMES   RELAY_BURST
+#define BUSY_SLEEP_US 30
+
+static int daemon_turn(void *arg)
+{
+	struct daemon *daemon = arg;
+	unsigned moved = 0;
+	bool trouble = false, asleep = true;
+	for (unsigned i = 0; i < daemon->n_datapaths; i++) {
+		moved += datapath_turn(&daemon->datapaths[i]);
+		trouble |= daemon->datapaths[i].trouble;
+		daemon->datapaths[i].trouble = false;
+	}
+	if (trouble)
+		control_end_broken(&daemon->control);
+	if (moved >= BUSY_FRAMES && moved < FULL_FRAMES)
+		return BUSY_SLEEP_US;
+	if (moved)
+		return 0;
+	for (unsigned i = 0; i < daemon->n_datapaths; i++)
+		asleep &= datapath_sleep(&daemon->datapaths[i]);
+	return asleep ? LOOP_BLOCK : 0;
+}
+
+/* Frames are there: the turn that follows takes them. */
+static void on_relay(void *arg)
+{
+	(void)arg;
+}
+
+static void on_terminate(void *arg)
+{
+	struct daemon *daemon = arg;
+	loop_stop(daemon->loop);
+}
+
+/* ---- start and stop ---- */
+
+static int open_relays(struct daemon *daemon, const struct config *config,
+		       struct ecp_error *err)
+{
+	char text[ECP_ERROR_TEXT];
+	for (unsigned i = 0; i < config->n_relays; i++) {
+		const struct config_relay *c = &config->relays[i];
+		struct relay_config relay = {
+		    .interface = c->interface,
+		    .backend = c->backend,
+		    .frame_size = c->frame_size,
+		    .ring_frames = c->ring_frames,
+		    .promiscuous = c->promiscuous,
+		};
+		int r = relay_open(&daemon->datapaths[i].relay, &relay, text, sizeof(text));
+		if (r < 0) {
+			while (i--)
+				relay_close(&daemon->datapaths[i].relay);
+			return ecp_error_set(err, r, "%s", text);
+		}
+	}
+	return 0;
+}
+
+static int start_datapaths(struct daemon *daemon, unsigned n, const struct config *config)
+{
+	for (; daemon->n_datapaths < n; daemon->n_datapaths++) {
+		struct datapath *dp = &daemon->datapaths[daemon->n_datapaths];
+		struct loop_fd *watch = &daemon->relay_watch[daemon->n_datapaths];
+		int r = loop_fd_start(daemon->loop, watch, dp->relay.fd, on_relay, NULL);
+		if (r < 0)
+			return r;
+		r = datapath_start(dp, config->max_clients);
+		if (r < 0) {
+			loop_fd_stop(daemon->loop, watch);
+			return r;
+		}
+	}
+	return 0;
+}
+
+static void stop_datapaths(struct daemon *daemon)
+{
+	while (daemon->n_datapaths--) {
+		loop_fd_stop(daemon->loop, &daemon->relay_watch[daemon->n_datapaths]);
+		datapath_stop(&daemon->datapaths[daemon->n_datapaths]);
+	}
+}
+
+/* Why the socket could not be made, in words. */
+static int socket_error(const char *path, int r, struct ecp_error *err)
+{
+	if (r == -EADDRINUSE)
+		return ecp_error_set(err, r, "another daemon answers at %s", path);
+	if (r == -EEXIST)
+		return ecp_error_set(err, r, "%s is there and is no socket", path);
+	return ecp_error_set(err, r, "cannot listen at %s: %s", path, strerror(-r));
+}
+
+static int start_socket(struct daemon *daemon, const struct config *config,
+			struct ecp_error *err)
+{
+	int fd = ecp_sock_listen(config->socket, config->have_group ? 0660 : 0600);
+	if (fd < 0)
+		return socket_error(config->socket, fd, err);
+	snprintf(daemon->socket, sizeof(daemon->socket), "%s", config->socket);
+	int r = 0;
+	if (config->have_group && chown(config->socket, (uid_t)-1, config->group) < 0)
+		r = ecp_error_set(err, -errno, "cannot give %s to group %u: %s",
+				  config->socket, config->group, strerror(errno));
+	if (r == 0)
+		r = control_start(&daemon->control, fd, daemon->datapaths,
+				  daemon->n_datapaths);
+	if (r < 0) {
+		close(fd);
+		unlink(daemon->socket);
+	}
+	return r;
+}
+
+int daemon_start_on_relays(struct daemon *daemon, unsigned n, const struct config *config,
+			   struct ecp_error *err)
+{
+	daemon->loop = loop_new();
+	if (!daemon->loop)
+		return ecp_error_set(err, -ENOMEM, "cannot make the event loop");
+	daemon->control.clients = (struct clients){
+	    .loop = daemon->loop,
+	    .max = config->max_clients,
+	    .max_endpoints = config->max_endpoints,
+	};
+	int r = start_datapaths(daemon, n, config);
+	if (r == 0)
+		r = loop_on_terminate(daemon->loop, on_terminate, daemon);
+	if (r == 0)
+		r = start_socket(daemon, config, err);
+	if (r == 0) {
+		loop_set_turn(daemon->loop, daemon_turn, daemon);
+		return 0;
+	}
+	unsigned started = daemon->n_datapaths;
+	stop_datapaths(daemon);
+	for (unsigned i = started; i < n; i++)
+		relay_close(&daemon->datapaths[i].relay);
+	loop_free(daemon->loop);
+	return ecp_error_set(err, r, "cannot start: %s", strerror(-r));
+}
+
+int daemon_start(struct daemon *daemon, const struct config *config, struct ecp_error *err)
+{
+	int r = open_relays(daemon, config, err);
+	return r < 0 ? r : daemon_start_on_relays(daemon, config->n_relays, config, err);
+}
+
+void daemon_run(struct daemon *daemon)
+{
+	loop_run(daemon->loop);
+}
+
+void daemon_stop(struct daemon *daemon)
+{
+	control_stop(&daemon->control);
+	unlink(daemon->socket);
+	stop_datapaths(daemon);
+	loop_free(daemon->loop);
+}

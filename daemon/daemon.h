@@ -1,0 +1,36 @@
+/*
+ * daemon.h - everything a running daemon is: relays, clients, loop.
+ *
+ * daemon_start() makes it from top to bottom, daemon_stop() undoes it from bottom to top.
+ * Used by main.c and by tests that want a whole daemon in their own process.
+ */
+#ifndef DAEMON_H
+#define DAEMON_H
+
+#include "daemon/config.h"
+#include "daemon/control.h"
+
+struct daemon {
+	struct loop *loop;
+	struct datapath datapaths[CONFIG_RELAYS_MAX];
+	struct loop_fd relay_watch[CONFIG_RELAYS_MAX];
+	unsigned n_datapaths;
+	struct control control;
+	char socket[108]; /* to unlink; "" until it is ours */
+};
+
+/*
+ * Open every relay of the configuration with its privileges, make the socket, and be ready to
+ * serve.  0, or err->code with one clear sentence in *err; then nothing is left open.
+ */
+int daemon_start(struct daemon *daemon, const struct config *config, struct ecp_error *err);
+
+/* The same parts on relays that the caller opened in daemon->datapaths[0..n).relay. */
+int daemon_start_on_relays(struct daemon *daemon, unsigned n, const struct config *config,
+			   struct ecp_error *err);
+
+/* Serve until SIGINT, SIGTERM or loop_stop(daemon->loop). */
+void daemon_run(struct daemon *daemon);
+void daemon_stop(struct daemon *daemon);
+
+#endif

@@ -1,0 +1,241 @@
+/*
+ * datapath_rx.c - the walk of a frame from the interface to the clients.
+ *
+ *   1 the relay lends a burst                      relay_<name>.c   rx_peek
+ *   2 bytes -> key, offsets; or a drop reason      proto/frame.c    ecp_frame_parse
+ *   3 key -> endpoint, or group for multicast      endpoint_table.c
+ *   4 one copy into the client's ring              channel.c        channel_put
+ *   5 publish once per channel touched             channel.c        channel_publish
+ *   6 the burst goes back                          relay_<name>.c   rx_release
+ *
+ * Hot: no allocation, no log, no lock, no system call per frame.
+ */
+#include "daemon/datapath.h"
+
+/* More would delay the sends and the control requests that wait behind this turn. */
+#define BURSTS_PER_TURN 4
+
+static void count_invalid(struct ecp_relay_stats *stats, enum ecp_frame_verdict verdict)
+{
+	switch (verdict) {
+	case ECP_FRAME_OK:
+		break;
+	case ECP_FRAME_RUNT:
+		stats->rx_runt++;
+		break;
+	case ECP_FRAME_VLAN_DEPTH:
+		stats->rx_vlan_depth++;
+		break;
+	case ECP_FRAME_BAD_IP:
+		stats->rx_bad_ip++;
+		break;
+	case ECP_FRAME_BAD_UDP:
+		stats->rx_bad_udp++;
+		break;
+	}
+}
+
+/* One frame of a burst, and what was found in it. */
+struct rx {
+	const struct relay_frame *raw;
+	struct ecp_frame frame;
+	uint64_t hash; /* of its key */
+	uint32_t len;  /* whole, its tag included */
+};
+
+static struct ecp_rx_aux rx_aux(const struct rx *rx)
+{
+	const struct ecp_frame *f = &rx->frame;
+	return (struct ecp_rx_aux){
+	    .time_ns = rx->raw->time_ns,
+	    .ethertype = f->ethertype,
+	    .l3_len = f->l3_len,
+	    .l4_off = f->l4_off,
+	    .protocol = f->protocol,
+	    .info =
+		(uint8_t)((f->udp ? ECP_RX_UDP : 0) | (f->fragment ? ECP_RX_FRAGMENT : 0) |
+			  f->l3_off << ECP_RX_L3_SHIFT),
+	};
+}
+
+/*
+ * A frame from a peer on this host may carry a checksum that its kernel left to hardware:
+ * finish it in the ring, before the client can see it.
+ */
+static void rx_complete_checksum(const struct relay_frame *raw,
+				 const struct ecp_frame *frame, uint8_t *copy)
+{
+	bool partial = raw->flags & RELAY_FRAME_CSUM_PARTIAL;
+	if (raw->flags & RELAY_FRAME_CSUM_UNKNOWN)
+		partial = ecp_l4_checksum_check(copy, frame) == ECP_CSUM_PARTIAL;
+	if (partial)
+		ecp_l4_checksum_complete(copy, frame);
+}
+
+static bool rx_put(struct datapath *dp, struct channel *ch, uint32_t id,
+		   const struct rx *rx)
+{
+	struct ecp_rx_aux aux = rx_aux(rx);
+	const struct relay_frame *raw = rx->raw;
+	uint8_t *copy = channel_put(ch, id, &aux, &raw->tag, raw->data, raw->len);
+	if (!ch->touched) {
+		ch->touched = true;
+		dp->touched[dp->n_touched++] = ch;
+	}
+	if (!copy)
+		return false;
+	if (raw->flags & (RELAY_FRAME_CSUM_PARTIAL | RELAY_FRAME_CSUM_UNKNOWN))
+		rx_complete_checksum(raw, &rx->frame, copy);
+	return true;
+}
+
+static bool rx_to_endpoint(struct datapath *dp, struct endpoint *ep, const struct rx *rx)
+{
+	if (!rx_put(dp, ep->channel, ep->id, rx)) {
+		ep->stats.rx_buffer_full++;
+		return false;
+	}
+	ep->stats.rx++;
+	ep->stats.rx_bytes += rx->len;
+	return true;
+}
+
+static void rx_unicast(struct datapath *dp, const struct rx *rx)
+{
+	struct ecp_relay_stats *stats = &dp->relay.stats;
+	struct endpoint *ep = endpoint_table_lookup(dp->table, &rx->frame, rx->hash);
+	if (!ep) {
+		stats->rx_miss++;
+		return;
+	}
+	bool delivered = rx_to_endpoint(dp, ep, rx);
+	while ((ep = endpoint_table_next_sharing(ep, rx->frame.ethertype))) {
+		bool copied = rx_to_endpoint(dp, ep, rx);
+		stats->rx_copies += copied;
+		stats->rx_copies_full += !copied;
+		delivered |= copied;
+	}
+	stats->rx += delivered;
+	stats->rx_buffer_full += !delivered;
+	stats->rx_bytes += delivered ? rx->len : 0;
+}
+
+/* How the copies of one multicast frame fared. */
+struct copies {
+	unsigned written, full;
+};
+
+static bool group_has(const struct group *group, const struct channel *ch)
+{
+	for (uint32_t i = 0; group && i < group->n_members; i++)
+		if (group->members[i].channel == ch)
+			return true;
+	return false;
+}
+
+/* One record for each channel of the group that is not in the group served already. */
+static void rx_to_group(struct datapath *dp, const struct group *group,
+			const struct group *served, const struct rx *rx,
+			struct copies *copies)
+{
+	for (uint32_t i = 0; group && i < group->n_members; i++) {
+		struct channel *ch = group->members[i].channel;
+		if (group_has(served, ch))
+			continue;
+		if (rx_put(dp, ch, CHANNEL_FANOUT, rx))
+			copies->written++;
+		else
+			copies->full++;
+	}
+}
+
+static void rx_multicast(struct datapath *dp, const struct rx *rx)
+{
+	struct ecp_relay_stats *stats = &dp->relay.stats;
+	const struct group *group = endpoint_table_group(dp->table, &rx->frame);
+	const struct group *any = endpoint_table_group_any(dp->table, &rx->frame);
+	struct copies copies = {0};
+	rx_to_group(dp, group, NULL, rx, &copies);
+	rx_to_group(dp, any, group, rx, &copies);
+	stats->rx_copies += copies.written;
+	stats->rx_copies_full += copies.full;
+	if (copies.written) {
+		stats->rx_multicast++;
+		stats->rx_bytes += rx->len;
+	} else if (copies.full) {
+		stats->rx_buffer_full++;
+	} else {
+		stats->rx_multicast_ignored++;
+	}
+}
+
+/* Parse a burst; the good frames, their table slots on the way to the cache, are left in rx. */
+static unsigned rx_parse(struct datapath *dp, const struct relay_frame *raw, unsigned n,
+			 struct rx *rx)
+{
+	struct ecp_relay_stats *stats = &dp->relay.stats;
+	unsigned good = 0;
+	stats->rx_offered += n;
+	for (unsigned i = 0; i < n; i++) {
+		if (raw[i].flags & RELAY_FRAME_TRUNCATED) {
+			stats->rx_oversize++;
+			continue;
+		}
+		struct rx *r = &rx[good];
+		enum ecp_frame_verdict verdict =
+		    ecp_frame_parse(raw[i].data, raw[i].len, &raw[i].tag, &r->frame);
+		if (verdict != ECP_FRAME_OK) {
+			count_invalid(stats, verdict);
+			continue;
+		}
+		r->raw = &raw[i];
+		r->len = raw[i].len + (raw[i].tag.present ? ECP_TAG_LEN : 0);
+		r->hash = endpoint_table_hash(dp->table, &r->frame.key);
+		endpoint_table_prefetch(dp->table, r->hash);
+		good++;
+	}
+	return good;
+}
+
+/* One burst.  Returns how many frames the relay had. */
+static unsigned rx_burst(struct datapath *dp)
+{
+	struct relay *relay = &dp->relay;
+	struct relay_frame raw[RELAY_BURST];
+	struct rx rx[RELAY_BURST];
+	int n = relay->ops->rx_peek(relay, raw, RELAY_BURST);
+	if (n <= 0)
+		return 0;
+	unsigned good = rx_parse(dp, raw, (unsigned)n, rx);
+	for (unsigned i = 0; i < good; i++)
+		if (rx[i].frame.multicast)
+			rx_multicast(dp, &rx[i]);
+		else
+			rx_unicast(dp, &rx[i]);
+	relay->ops->rx_release(relay);
+	return (unsigned)n;
+}
+
+static void publish_touched(struct datapath *dp)
+{
+	for (uint32_t i = 0; i < dp->n_touched; i++) {
+		struct channel *ch = dp->touched[i];
+		channel_publish(ch);
+		ch->touched = false;
+		dp->trouble |= ch->broken;
+	}
+	dp->n_touched = 0;
+}
+
+unsigned datapath_rx_turn(struct datapath *dp)
+{
+	unsigned moved = 0;
+	for (unsigned bursts = 0; bursts < BURSTS_PER_TURN; bursts++) {
+		unsigned n = rx_burst(dp);
+		moved += n;
+		if (n < RELAY_BURST)
+			break;
+	}
+	publish_touched(dp);
+	return moved;
+}

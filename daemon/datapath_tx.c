@@ -1,0 +1,142 @@
+/*
+ * datapath_tx.c - the walk of a frame from a client to the interface.
+ *
+ *   1 a record's head is copied out and checked          channel.c        channel_tx_next
+ *   2 its endpoint is found by number and generation     channel.h        channel_endpoint
+ *   3 the endpoint's header + the payload -> a buffer    relay_<name>.c   tx_reserve
+ *   4 the copy is judged: who it says it is from
+ *   5 the burst is sent                                  relay_<name>.c   tx_submit
+ *   6 its room in the ring goes back                     channel.c        channel_tx_release
+ *
+ * A client never writes the source MAC and the tags that leave the interface: they come from
+ * the endpoint.  Its payload is copied first and judged as the copy, for it can still write to
+ * its ring while we look.  Hot: no allocation, no log, no lock, no system call per frame.
+ */
+#include "daemon/datapath.h"
+
+/* The buffers of the back-end that are being filled. */
+struct tx {
+	struct relay_buffer buffers[RELAY_BURST];
+	unsigned room, n;
+};
+
+static void tx_flush(struct datapath *dp, struct tx *tx)
+{
+	if (tx->n)
+		dp->relay.ops->tx_submit(&dp->relay, tx->buffers, tx->n);
+	tx->n = tx->room = 0;
+}
+
+/* A buffer to fill, or NULL when the back-end has none. */
+static struct relay_buffer *tx_buffer(struct datapath *dp, struct tx *tx)
+{
+	struct relay *relay = &dp->relay;
+	if (tx->n == tx->room) {
+		tx_flush(dp, tx);
+		tx->room = relay->ops->tx_reserve(relay, tx->buffers, RELAY_BURST);
+	}
+	return tx->n < tx->room ? &tx->buffers[tx->n] : NULL;
+}
+
+/*
+ * May this EtherType stand behind an endpoint's tags?  A tag's may not: the payload would then
+ * begin with a tag of the client's own choice.
+ */
+static bool tx_ethertype_ok(uint16_t ethertype)
+{
+	return (ethertype >= 0x600 && !ecp_tpid_known(ethertype)) ||
+	       ethertype == ECP_ETHERTYPE_LLC;
+}
+
+/* Write the whole frame: header from the endpoint, payload from the ring. */
+static void tx_write(const struct endpoint *ep, const struct channel_tx *record,
+		     struct relay_buffer *buffer)
+{
+	uint16_t type = record->aux.ethertype;
+	if (type == ECP_ETHERTYPE_LLC)
+		type = (uint16_t)record->len; /* IEEE 802.3, 3.2.6: a length */
+	uint8_t *at = buffer->data;
+	memcpy(at, ep->header, ECP_ETH_HLEN_MAX);
+	memcpy(at, record->aux.dst, ECP_MAC_LEN);
+	at[ep->header_len - 2] = (uint8_t)(type >> 8);
+	at[ep->header_len - 1] = (uint8_t)type;
+	memcpy(at + ep->header_len, record->payload, record->len);
+	buffer->len = ep->header_len + record->len;
+}
+
+/* Does the frame as it stands in the buffer come from the address that ep claims? */
+static bool tx_source_ok(const struct endpoint *ep, const struct relay_buffer *buffer)
+{
+	struct ecp_frame f;
+	if (ecp_frame_parse(buffer->data, buffer->len, NULL, &f) != ECP_FRAME_OK ||
+	    !f.udp || f.ip_version != ep->local.family || f.src_port != ep->local.port)
+		return false;
+	const uint8_t *ip = buffer->data + f.l3_off;
+	return f.ip_version == 4 ? !memcmp(ip + 12, ep->local.ip, 4)
+				 : !memcmp(ip + 8, ep->local.ip, 16);
+}
+
+/* One record -> one buffer, or one drop counter.  False: not sent. */
+static bool tx_record(struct datapath *dp, struct endpoint *ep,
+		      const struct channel_tx *record, struct tx *tx)
+{
+	struct ecp_relay_stats *stats = &dp->relay.stats;
+	struct relay_buffer *buffer;
+	if (!tx_ethertype_ok(record->aux.ethertype)) {
+		stats->tx_invalid++;
+		return false;
+	}
+	if (record->len > ep->payload_max) {
+		stats->tx_oversize++;
+		return false;
+	}
+	buffer = tx_buffer(dp, tx);
+	if (!buffer || buffer->room < ECP_ETH_HLEN_MAX + record->len) {
+		stats->tx_error++;
+		return false;
+	}
+	tx_write(ep, record, buffer);
+	if (ep->kind == ECP_KIND_UDP && !tx_source_ok(ep, buffer)) {
+		stats->tx_spoofed++;
+		return false;
+	}
+	tx->n++;
+	return true;
+}
+
+/* At most one burst of a channel.  Returns how many records it took. */
+static unsigned tx_channel(struct datapath *dp, struct channel *ch, struct tx *tx)
+{
+	unsigned n = 0;
+	struct channel_tx record;
+	if (!channel_tx_refresh(ch)) {
+		dp->trouble |= ch->broken;
+		return 0;
+	}
+	for (; n < RELAY_BURST && channel_tx_next(ch, &record); n++) {
+		struct endpoint *ep =
+		    channel_endpoint(ch, record.head.endpoint, record.head.generation);
+		dp->relay.stats.tx_offered++;
+		if (!ep) {
+			dp->relay.stats.tx_closed++;
+		} else if (tx_record(dp, ep, &record, tx)) {
+			ep->stats.tx++;
+			ep->stats.tx_bytes += ep->header_len + record.len;
+		} else {
+			ep->stats.tx_dropped++;
+		}
+	}
+	channel_tx_release(ch);
+	dp->trouble |= ch->broken;
+	return n;
+}
+
+unsigned datapath_tx_turn(struct datapath *dp)
+{
+	struct tx tx = {.room = 0};
+	unsigned moved = 0;
+	for (uint32_t i = 0; i < dp->n_awake; i++)
+		moved += tx_channel(dp, dp->awake[i], &tx);
+	tx_flush(dp, &tx);
+	return moved;
+}

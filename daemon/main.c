@@ -1,0 +1,75 @@
+/*
+ * main.c - etherconnd(8): from the command line to a daemon without privileges that serves.
+ */
+#include "daemon/daemon.h"
+#include "daemon/notify.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { EXIT_RUNTIME = 1, EXIT_USAGE = 2 };
+
+static int complain(const struct ecp_error *err)
+{
+	log_error("%s", err->text);
+	return EXIT_RUNTIME;
+}
+
+/* The default socket's folder, for those who start us by hand: systemd makes it by itself. */
+static void make_socket_dir(const struct config *config)
+{
+	if (strcmp(config->socket, ECP_SOCK_PATH) || mkdir(ECP_SOCK_DIR, 0755) < 0)
+		return;
+	if (config->have_user &&
+	    chown(ECP_SOCK_DIR, config->user.uid, config->user.gid) < 0)
+		log_warning("cannot give %s to uid %u: %s", ECP_SOCK_DIR, config->user.uid,
+			    strerror(errno));
+}
+
+static int give_up_privileges(const struct config *config, struct ecp_error *err)
+{
+	int r = isolation_enter(config->have_user ? &config->user : NULL);
+	return r < 0 ? ecp_error_set(err, r, "cannot give up privileges: %s", strerror(-r))
+		     : 0;
+}
+
+static void say_ready(const struct daemon *daemon)
+{
+	for (unsigned i = 0; i < daemon->n_datapaths; i++) {
+		const struct relay *relay = &daemon->datapaths[i].relay;
+		log_info("relay on %s (%s, MTU %u)", relay->netif.name, relay->ops->name,
+			 relay->netif.mtu);
+	}
+	log_info("serving at %s", daemon->socket);
+	notify_systemd("READY=1");
+}
+
+int main(int argc, char **argv)
+{
+	static struct config config;
+	static struct daemon daemon;
+	struct ecp_error err = {0};
+	switch (config_from_args(&config, argc, argv)) {
+	case CONFIG_RUN:
+		break;
+	case CONFIG_EXIT_OK:
+		return EXIT_SUCCESS;
+	case CONFIG_EXIT_USAGE:
+		return EXIT_USAGE;
+	}
+	log_set_level(config.log_level);
+	make_socket_dir(&config);
+	if (daemon_start(&daemon, &config, &err) < 0)
+		return complain(&err);
+	if (give_up_privileges(&config, &err) < 0) {
+		daemon_stop(&daemon);
+		return complain(&err);
+	}
+	say_ready(&daemon);
+	daemon_run(&daemon);
+	notify_systemd("STOPPING=1");
+	daemon_stop(&daemon);
+	return EXIT_SUCCESS;
+}

@@ -1,0 +1,378 @@
+/*
+ * check_endpoint_table.c - who gets which frame, and which claims cannot stand beside each other.
+ */
+#include "daemon/endpoint_table.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The table never looks into clients and channels: any address will do. */
+#define CLIENT(n)  ((struct client *)(uintptr_t)(0x100 + (n)))
+#define CHANNEL(n) ((struct channel *)(uintptr_t)(0x200 + (n)))
+
+static struct endpoint_table *table;
+
+static void setup(void)
+{
+	table = endpoint_table_new();
+	ck_assert_ptr_nonnull(table);
+}
+
+static void teardown(void)
+{
+	endpoint_table_free(table);
+}
+
+/* A claim in words: "02:00:00:00:00:01|100", EtherTypes until 0, or a UDP address on `l2`. */
+struct claim {
+	const char *l2;
+	uint16_t ethertypes[4];
+	const char *udp;
+	unsigned client, flags;
+};
+
+static void fill(struct endpoint *ep, const struct claim *c, struct endpoint *l2)
+{
+	*ep = (struct endpoint){.client = CLIENT(c->client),
+				.channel = CHANNEL(c->client),
+				.kind = c->udp ? ECP_KIND_UDP : ECP_KIND_L2,
+				.flags = c->flags,
+				.l2 = l2};
+	if (c->udp)
+		ck_assert_int_eq(ecp_addr_parse(c->udp, &ep->local), 0);
+	if (l2)
+		ep->addr = l2->addr;
+	else
+		ck_assert_int_eq(ecp_l2addr_parse(c->l2, &ep->addr), 0);
+	while (ep->n_ethertypes < 4 && c->ethertypes[ep->n_ethertypes]) {
+		ep->ethertypes[ep->n_ethertypes] = c->ethertypes[ep->n_ethertypes];
+		ep->n_ethertypes++;
+	}
+}
+
+static int insert(struct endpoint *ep, struct claim c, struct endpoint *l2)
+{
+	struct endpoint *holder;
+	fill(ep, &c, l2);
+	int r = endpoint_table_insert(table, ep, &holder);
+	ck_assert_int_eq(holder != NULL, r == -EADDRINUSE);
+	return r;
+}
+
+/* A frame in words: destination MAC and VLANs, EtherType, and a UDP destination or NULL. */
+static struct ecp_frame frame_to(const char *l2, uint16_t ethertype, const char *udp)
+{
+	struct ecp_l2addr to;
+	struct ecp_addr addr = {0};
+	ck_assert_int_eq(ecp_l2addr_parse(l2, &to), 0);
+	if (udp)
+		ck_assert_int_eq(ecp_addr_parse(udp, &addr), 0);
+	struct ecp_frame f = {
+	    .key = ecp_key_of(&to),
+	    .ethertype = ethertype,
+	    .udp = udp != NULL,
+	    .ip_version = addr.family,
+	    .dst_port = addr.port,
+	    .multicast = to.mac[0] & 1,
+	};
+	memcpy(f.dst_ip, addr.ip, sizeof(f.dst_ip));
+	return f;
+}
+
+static struct endpoint *lookup(const char *l2, uint16_t ethertype, const char *udp)
+{
+	struct ecp_frame f = frame_to(l2, ethertype, udp);
+	return endpoint_table_lookup(table, &f, endpoint_table_hash(table, &f.key));
+}
+
+#define MAC1 "02:00:00:00:00:01"
+#define MAC2 "02:00:00:00:00:02"
+#define IP4  0x0800
+#define IP6  0x86dd
+#define ARP  0x0806
+
+START_TEST(test_exact_key)
+{
+	static const char *const addrs[] = {
+	    MAC1,
+	    MAC2,
+	    MAC1 "|0",
+	    MAC1 "|100",
+	    MAC1 "|101",
+	    MAC1 "|4095",
+	    MAC1 "|100|200",
+	    MAC1 "|200|100",
+	    MAC1 "|100|100",
+	    MAC2 "|100|200",
+	};
+	enum { N = sizeof(addrs) / sizeof(*addrs) };
+	struct endpoint eps[N];
+	for (unsigned i = 0; i < N; i++) {
+		ck_assert_ptr_null(lookup(addrs[i], IP4, NULL));
+		ck_assert_int_eq(insert(&eps[i], (struct claim){addrs[i], {IP4}}, NULL), 0);
+	}
+	for (unsigned i = 0; i < N; i++)
+		ck_assert_msg(lookup(addrs[i], IP4, NULL) == &eps[i], "%s", addrs[i]);
+	for (unsigned i = 0; i < N; i++) {
+		endpoint_table_remove(table, &eps[i]);
+		ck_assert_msg(lookup(addrs[i], IP4, NULL) == NULL, "%s", addrs[i]);
+	}
+}
+END_TEST
+
+START_TEST(test_ethertypes_side_by_side)
+{
+	struct endpoint ip, arp, again;
+	ck_assert_int_eq(insert(&ip, (struct claim){MAC1, {IP4, IP6}}, NULL), 0);
+	ck_assert_int_eq(insert(&arp, (struct claim){MAC1, {ARP}}, NULL), 0);
+	ck_assert_ptr_eq(lookup(MAC1, IP4, NULL), &ip);
+	ck_assert_ptr_eq(lookup(MAC1, IP6, NULL), &ip);
+	ck_assert_ptr_eq(lookup(MAC1, ARP, NULL), &arp);
+	ck_assert_ptr_null(lookup(MAC1, 0x8863, NULL));
+	ck_assert_int_eq(insert(&again, (struct claim){MAC1, {0x8863, IP6}}, NULL),
+			 -EADDRINUSE);
+	endpoint_table_remove(table, &ip);
+	ck_assert_ptr_null(lookup(MAC1, IP4, NULL));
+	ck_assert_ptr_eq(lookup(MAC1, ARP, NULL), &arp);
+	ck_assert_int_eq(insert(&again, (struct claim){MAC1, {0x8863, IP6}}, NULL), 0);
+	endpoint_table_remove(table, &arp);
+	endpoint_table_remove(table, &again);
+}
+END_TEST
+
+START_TEST(test_l2_conflicts)
+{
+	static const struct {
+		const char *name;
+		struct claim first, second;
+		int result;
+	} rows[] = {
+	    {"the same twice", {MAC1, {IP4}}, {MAC1, {IP4}}, -EADDRINUSE},
+	    {"other EtherType, same client", {MAC1, {IP4}}, {MAC1, {ARP}}, 0},
+	    {"other EtherType, other client",
+	     {MAC1, {IP4}},
+	     {MAC1, {ARP}, .client = 1},
+	     -EADDRINUSE},
+	    {"other VLAN, other client", {MAC1, {IP4}}, {MAC1 "|5", {IP4}, .client = 1}, 0},
+	    {"both share",
+	     {MAC1, {IP4}, .flags = ECP_EP_SHARE},
+	     {MAC1, {IP4}, .client = 1, .flags = ECP_EP_SHARE},
+	     0},
+	    {"only the first shares",
+	     {MAC1, {IP4}, .flags = ECP_EP_SHARE},
+	     {MAC1, {IP4}, .client = 1},
+	     -EADDRINUSE},
+	    {"only the second shares",
+	     {MAC1, {IP4}},
+	     {MAC1, {IP4}, .client = 1, .flags = ECP_EP_SHARE},
+	     -EADDRINUSE},
+	};
+	struct endpoint a, b;
+	ck_assert_int_eq(insert(&a, rows[_i].first, NULL), 0);
+	int r = insert(&b, rows[_i].second, NULL);
+	ck_assert_msg(r == rows[_i].result, "%s: %d", rows[_i].name, r);
+	endpoint_table_remove(table, &a);
+	if (r == 0)
+		endpoint_table_remove(table, &b);
+}
+END_TEST
+
+START_TEST(test_sharers_follow_each_other)
+{
+	struct endpoint a, b, c;
+	struct claim claim = {MAC1, {IP4}, .flags = ECP_EP_SHARE};
+	ck_assert_int_eq(insert(&a, claim, NULL), 0);
+	claim.client = 1;
+	claim.ethertypes[0] = ARP;
+	ck_assert_int_eq(insert(&b, claim, NULL), 0);
+	claim.client = 2;
+	claim.ethertypes[1] = IP4;
+	ck_assert_int_eq(insert(&c, claim, NULL), 0);
+	ck_assert_ptr_eq(lookup(MAC1, IP4, NULL), &a);
+	ck_assert_ptr_eq(endpoint_table_next_sharing(&a, IP4), &c);
+	ck_assert_ptr_null(endpoint_table_next_sharing(&c, IP4));
+	ck_assert_ptr_eq(lookup(MAC1, ARP, NULL), &b);
+	endpoint_table_remove(table, &a);
+	ck_assert_ptr_eq(lookup(MAC1, IP4, NULL), &c);
+	endpoint_table_remove(table, &b);
+	endpoint_table_remove(table, &c);
+}
+END_TEST
+
+START_TEST(test_udp_order)
+{
+	static const char *const names[] = {"the L2 endpoint", "10.0.0.1:68", "0.0.0.0:68",
+					    "[fe80::1]:546",   "[::]:547",    "accept any"};
+	static const struct {
+		uint16_t ethertype;
+		const char *udp;
+		int winner; /* index into names */
+	} rows[] = {
+	    {IP4, NULL, 0},
+	    {ARP, NULL, -1},
+	    {IP4, "10.0.0.1:68", 1},
+	    {IP4, "10.0.0.2:68", 2},
+	    {IP4, "255.255.255.255:68", 2},
+	    {IP4, "10.0.0.1:69", 5},
+	    {IP6, "[fe80::1]:546", 3},
+	    {IP6, "[fe80::1]:547", 4},
+	    {IP6, "[ff02::1:2]:547", 4},
+	    {IP6, "[fe80::1]:68", 5},
+	    {IP4, "0.0.0.0:0", 5},
+	};
+	struct endpoint eps[6];
+	ck_assert_int_eq(insert(&eps[0], (struct claim){MAC1 "|7", {IP4, IP6}}, NULL), 0);
+	for (unsigned i = 1; i < 5; i++)
+		ck_assert_int_eq(insert(&eps[i], (struct claim){.udp = names[i]}, &eps[0]),
+				 0);
+	ck_assert_int_eq(
+	    insert(&eps[5], (struct claim){.udp = "0.0.0.0:9", .flags = ECP_EP_ACCEPT_ANY},
+		   &eps[0]),
+	    0);
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const struct endpoint *got =
+		    lookup(MAC1 "|7", rows[i].ethertype, rows[i].udp);
+		const struct endpoint *want =
+		    rows[i].winner < 0 ? NULL : &eps[rows[i].winner];
+		ck_assert_msg(got == want, "%04x %s: not %s", rows[i].ethertype,
+			      rows[i].udp ? rows[i].udp : "-",
+			      want ? names[rows[i].winner] : "nobody");
+	}
+	ck_assert_ptr_null(lookup(MAC1, IP4, "10.0.0.1:68"));
+	endpoint_table_remove(table, &eps[5]);
+	ck_assert_ptr_eq(lookup(MAC1 "|7", IP4, "10.0.0.1:69"), &eps[0]);
+	for (unsigned i = 5; i-- > 0;)
+		endpoint_table_remove(table, &eps[i]);
+}
+END_TEST
+
+START_TEST(test_udp_conflicts_and_set_local)
+{
+	struct endpoint l2, a, b, c, *holder;
+	struct ecp_addr to;
+	struct claim any = {.udp = "0.0.0.0:68", .flags = ECP_EP_ACCEPT_ANY};
+	ck_assert_int_eq(insert(&l2, (struct claim){MAC1, {IP4}}, NULL), 0);
+	ck_assert_int_eq(insert(&a, any, &l2), 0);
+	ck_assert_int_eq(insert(&b, (struct claim){.udp = "0.0.0.0:68"}, &l2), -EADDRINUSE);
+	any.udp = "0.0.0.0:69";
+	ck_assert_int_eq(insert(&b, any, &l2), -EADDRINUSE); /* two that accept any */
+	ck_assert_int_eq(insert(&b, (struct claim){.udp = "10.0.0.1:68"}, &l2), 0);
+	ck_assert_int_eq(insert(&c, (struct claim){.udp = "[::]:68"}, &l2), 0);
+
+	ecp_addr_parse("10.0.0.1:68", &to);
+	ck_assert_int_eq(endpoint_table_set_local(table, &a, &to, &holder), -EADDRINUSE);
+	ck_assert_ptr_eq(holder, &b);
+	ecp_addr_parse("10.0.0.9:68", &to);
+	ck_assert_int_eq(endpoint_table_set_local(table, &b, &to, &holder), 0);
+	ck_assert_int_eq(endpoint_table_set_local(table, &b, &to, &holder), 0); /* again */
+	ck_assert_ptr_eq(lookup(MAC1, IP4, "10.0.0.9:68"), &b);
+	ck_assert_ptr_eq(lookup(MAC1, IP4, "10.0.0.1:68"), &a); /* 0.0.0.0:68 */
+	ck_assert_ptr_nonnull(endpoint_table_child(&l2));
+	endpoint_table_remove(table, &a);
+	endpoint_table_remove(table, &b);
+	endpoint_table_remove(table, &c);
+	ck_assert_ptr_null(endpoint_table_child(&l2));
+	endpoint_table_remove(table, &l2);
+}
+END_TEST
+
+/* ---- multicast ---- */
+
+#define BCAST "ff:ff:ff:ff:ff:ff"
+
+static uint32_t members(const char *l2, uint16_t ethertype, bool any)
+{
+	struct ecp_frame f = frame_to(l2, ethertype, NULL);
+	const struct group *g =
+	    any ? endpoint_table_group_any(table, &f) : endpoint_table_group(table, &f);
+	return g ? g->n_members : 0;
+}
+
+START_TEST(test_groups_by_vlan)
+{
+	struct endpoint a, b, c, d, any;
+	unsigned mc = ECP_EP_MULTICAST;
+	insert(&a, (struct claim){MAC1 "|100", {IP4, ARP}, .flags = mc}, NULL);
+	insert(&b, (struct claim){MAC2 "|100", {IP4}, .flags = mc}, NULL); /* same client */
+	insert(&c, (struct claim){MAC2 "|200", {IP4}, .flags = mc, .client = 1}, NULL);
+	insert(&d, (struct claim){"02:00:00:00:00:04|100", {IP4}, .client = 2}, NULL);
+	ck_assert_uint_eq(members(BCAST "|100", IP4, false), 1); /* once per client */
+	ck_assert_uint_eq(members(BCAST "|200", IP4, false), 1);
+	ck_assert_uint_eq(members(BCAST "|200", ARP, false), 0);
+	ck_assert_uint_eq(members(BCAST, IP4, false), 0);
+	ck_assert_uint_eq(members(BCAST "|100|100", IP4, false), 0);
+	ck_assert_uint_eq(members(BCAST, IP4, true), 0);
+
+	insert(&any,
+	       (struct claim){MAC1, {IP4}, .flags = ECP_EP_MULTICAST_ANY, .client = 3},
+	       NULL);
+	ck_assert_uint_eq(members(BCAST "|1|2", IP4, true), 1);
+	ck_assert_uint_eq(members(BCAST, ARP, true), 0);
+
+	endpoint_table_remove(table, &a);
+	ck_assert_uint_eq(members(BCAST "|100", IP4, false), 1);
+	ck_assert_uint_eq(members(BCAST "|100", ARP, false), 0);
+	endpoint_table_remove(table, &b);
+	ck_assert_uint_eq(members(BCAST "|100", IP4, false), 0);
+	endpoint_table_remove(table, &c);
+	endpoint_table_remove(table, &d);
+	endpoint_table_remove(table, &any);
+	ck_assert_uint_eq(members(BCAST, IP4, true), 0);
+}
+END_TEST
+
+/* ---- many ---- */
+
+START_TEST(test_fifty_thousand)
+{
+	enum { N = 50000 };
+	struct endpoint *eps = calloc(2 * N, sizeof(*eps));
+	char l2[ECP_L2ADDR_TEXT];
+	for (unsigned i = 0; i < N; i++) {
+		snprintf(l2, sizeof(l2), "02:00:00:%02x:%02x:%02x|%u", i >> 16,
+			 i >> 8 & 255, i & 255, i % 4094);
+		ck_assert_int_eq(insert(&eps[2 * i], (struct claim){l2, {IP4, IP6}}, NULL),
+				 0);
+		ck_assert_int_eq(insert(&eps[2 * i + 1],
+					(struct claim){.udp = "0.0.0.0:68"}, &eps[2 * i]),
+				 0);
+	}
+	unsigned wrong = 0;
+	for (unsigned i = 0; i < N; i += 7) {
+		snprintf(l2, sizeof(l2), "02:00:00:%02x:%02x:%02x|%u", i >> 16,
+			 i >> 8 & 255, i & 255, i % 4094);
+		wrong += lookup(l2, IP4, "10.1.2.3:68") != &eps[2 * i + 1];
+		wrong += lookup(l2, IP6, NULL) != &eps[2 * i];
+	}
+	ck_assert_uint_eq(wrong, 0);
+	for (unsigned i = 2 * N; i-- > 0;)
+		endpoint_table_remove(table, &eps[i]);
+	ck_assert_ptr_null(lookup("02:00:00:00:00:00|0", IP4, NULL));
+	free(eps);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("endpoint_table");
+	TCase *tc = tcase_create("endpoint_table");
+	tcase_set_timeout(tc, 30);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, test_exact_key);
+	tcase_add_test(tc, test_ethertypes_side_by_side);
+	tcase_add_loop_test(tc, test_l2_conflicts, 0, 7);
+	tcase_add_test(tc, test_sharers_follow_each_other);
+	tcase_add_test(tc, test_udp_order);
+	tcase_add_test(tc, test_udp_conflicts_and_set_local);
+	tcase_add_test(tc, test_groups_by_vlan);
+	tcase_add_test(tc, test_fifty_thousand);
+	suite_add_tcase(s, tc);
+	SRunner *sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	int failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
