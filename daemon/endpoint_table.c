@@ -381,10 +381,8 @@ void endpoint_table_remove(struct endpoint_table *table, struct endpoint *ep)
 	station_put(table, st);
 }
 
-struct endpoint *endpoint_table_child(struct endpoint_table *table,
-				      const struct endpoint *l2)
+struct endpoint *endpoint_table_child(const struct endpoint *l2)
 {
-	(void)table;
 	struct endpoint *ep = l2->station->udp;
 	while (ep && ep->l2 != l2)
 		ep = ep->next;
