@@ -1,0 +1,160 @@
+/*
+ * sock.c - SOCK_SEQPACKET and SCM_RIGHTS.
+ */
+#include "proto/sock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int fill_address(const char *path, struct sockaddr_un *addr)
+{
+	size_t len = strlen(path);
+	if (len >= sizeof(addr->sun_path))
+		return -ENAMETOOLONG;
+	memset(addr, 0, sizeof(*addr));
+	addr->sun_family = AF_UNIX;
+	memcpy(addr->sun_path, path, len);
+	return 0;
+}
+
+int ecp_sock_connect(const char *path)
+{
+	struct sockaddr_un addr;
+	int r = fill_address(path, &addr);
+	if (r < 0)
+		return r;
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
+		return fd;
+	r = -errno;
+	close(fd);
+	return r;
+}
+
+/* Is there something at path, and may it go?  0: nothing is left there. */
+static int clear_path(const char *path)
+{
+	struct stat st;
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -EEXIST;
+	int fd = ecp_sock_connect(path);
+	/* only a refused connection says that nobody listens any more */
+	if (fd != -ECONNREFUSED) {
+		if (fd >= 0)
+			close(fd);
+		return fd == -EACCES ? fd : -EADDRINUSE;
+	}
+	return unlink(path) < 0 ? -errno : 0;
+}
+
+int ecp_sock_listen(const char *path, mode_t mode)
+{
+	struct sockaddr_un addr;
+	int r = fill_address(path, &addr);
+	if (r < 0)
+		return r;
+	r = clear_path(path);
+	if (r < 0)
+		return r;
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	/* closed to all until it has the mode it should have */
+	mode_t before = umask(0777);
+	r = bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ? -errno : 0;
+	umask(before);
+	if (r < 0)
+		goto fail;
+	if (chmod(path, mode) == 0 && listen(fd, SOMAXCONN) == 0)
+		return fd;
+	r = -errno;
+	unlink(path);
+fail:
+	close(fd);
+	return r;
+}
+
+int ecp_sock_send(int fd, const void *msg, size_t len, const int *fds, unsigned n_fds)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int) * ECP_FDS_MAX)];
+	} control = {0};
+	struct iovec iov = {.iov_base = (void *)(size_t)msg, .iov_len = len};
+	struct msghdr hdr = {.msg_iov = &iov, .msg_iovlen = 1};
+	if (n_fds > ECP_FDS_MAX)
+		return -EINVAL;
+	if (n_fds) {
+		hdr.msg_control = &control;
+		hdr.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
+		struct cmsghdr *c = CMSG_FIRSTHDR(&hdr);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
+		memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
+	}
+	ssize_t n;
+	do
+		n = sendmsg(fd, &hdr, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
+
+/* Keep the first room descriptors of a message, close the rest.  Returns how many were kept. */
+static unsigned take_fds(struct msghdr *hdr, int *fds, unsigned room)
+{
+	unsigned n = 0;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(hdr); c; c = CMSG_NXTHDR(hdr, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < count; i++) {
+			int fd;
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+			if (n < room)
+				fds[n++] = fd;
+			else
+				close(fd);
+		}
+	}
+	return n;
+}
+
+ssize_t ecp_sock_recv(int fd, void *buf, size_t room, int *fds, unsigned *n_fds)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int) * ECP_FDS_MAX)];
+	} control;
+	struct iovec iov = {.iov_base = buf, .iov_len = room};
+	struct msghdr hdr = {.msg_iov = &iov, .msg_iovlen = 1};
+	if (fds) {
+		hdr.msg_control = &control;
+		hdr.msg_controllen = sizeof(control);
+	}
+	ssize_t n;
+	do
+		n = recvmsg(fd, &hdr, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	unsigned taken = fds ? take_fds(&hdr, fds, *n_fds) : 0;
+	if (hdr.msg_flags & MSG_TRUNC) {
+		while (taken)
+			close(fds[--taken]);
+		n = -EMSGSIZE;
+	}
+	if (fds)
+		*n_fds = taken;
+	return n;
+}
