@@ -6,7 +6,7 @@
  *   { "socket": "/run/etherconnd/etherconnd.sock", "group": "etherconn", "user": "etherconnd",
  *     "log": "info", "max_clients": 256, "max_endpoints": 65536,
  *     "relays": [ { "interface": "eth1", "backend": "af_packet", "promiscuous": true,
- *                   "frame_size": 2048, "ring_frames": 8192 } ] }
+ *                   "frame_size": 1522, "ring_frames": 8192 } ] }
  */
 #ifndef CONFIG_H
 #define CONFIG_H
@@ -16,7 +16,8 @@
 #include "daemon/relay.h"
 #include "proto/json.h"
 
-#define CONFIG_RELAYS_MAX 16
+#define CONFIG_RELAYS_MAX    16
+#define CONFIG_ENDPOINTS_MAX ((1 << 24) - 1) /* of one client; control.c's cursor */
 
 struct config_relay {
 	char interface[NETIF_NAME];
@@ -47,8 +48,9 @@ int config_load(struct config *config, const char *path, struct ecp_error *err);
 
 enum config_action { CONFIG_RUN, CONFIG_EXIT_OK, CONFIG_EXIT_USAGE };
 /*
- * Defaults, then the file named by -c, then the other options.  Prints help, version and
- * complaints itself.  With no relay at all it is CONFIG_EXIT_USAGE.
+ * Defaults, then the file named by -c, then the other options: -i replaces the file's relays.
+ * Run as root without a group, SUDO_GID's may connect, else the group etherconn if there is
+ * one.  Prints help, version and complaints itself.  With no relay it is CONFIG_EXIT_USAGE.
  */
 enum config_action config_from_args(struct config *config, int argc, char **argv);
 

@@ -1,0 +1,341 @@
+/*
+ * config.c - reading the configuration file and the command line.
+ */
+#include "daemon/config.h"
+
+#include "proto/sock.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CLIENTS_DEFAULT   256
+#define CLIENTS_MAX       4096
+#define ENDPOINTS_DEFAULT 65536
+#define FILE_MAX          (1 << 20)
+
+void config_defaults(struct config *config)
+{
+	*config = (struct config){
+	    .log_level = LOG_LEVEL_INFO,
+	    .max_clients = CLIENTS_DEFAULT,
+	    .max_endpoints = ENDPOINTS_DEFAULT,
+	};
+	snprintf(config->socket, sizeof(config->socket), "%s", ECP_SOCK_PATH);
+}
+
+/* ---- values, from wherever they come ---- */
+
+static int set_socket(struct config *config, const char *path, struct ecp_error *err)
+{
+	if (!*path || strlen(path) >= sizeof(config->socket))
+		return ecp_error_set(err, -EINVAL, "socket: a path of 1 to %zu bytes",
+				     sizeof(config->socket) - 1);
+	snprintf(config->socket, sizeof(config->socket), "%s", path);
+	return 0;
+}
+
+static int set_user(struct config *config, const char *name, struct ecp_error *err)
+{
+	if (isolation_parse_user(name, &config->user) < 0)
+		return ecp_error_set(err, -EINVAL, "user: there is no \"%.60s\"", name);
+	config->have_user = true;
+	return 0;
+}
+
+static int set_group(struct config *config, const char *name, struct ecp_error *err)
+{
+	if (isolation_parse_group(name, &config->group) < 0)
+		return ecp_error_set(err, -EINVAL, "group: there is no \"%.60s\"", name);
+	config->have_group = true;
+	return 0;
+}
+
+static int set_log_level(struct config *config, const char *name, struct ecp_error *err)
+{
+	if (!log_level_parse(name, &config->log_level))
+		return ecp_error_set(
+		    err, -EINVAL, "log: \"%.20s\" is none of error, warning, info, debug",
+		    name);
+	return 0;
+}
+
+/* The kernel's own rule (dev_valid_name() in net/core/dev.c). */
+static bool interface_name_ok(const char *name)
+{
+	size_t len = strlen(name);
+	return len > 0 && len < NETIF_NAME && strcmp(name, ".") && strcmp(name, "..") &&
+	       !strpbrk(name, "/: \t\n");
+}
+
+static bool backend_ok(const char *name)
+{
+	return !strcmp(name, relay_afpacket_ops.name) || !strcmp(name, relay_pcap_ops.name);
+}
+
+static int set_backend(struct config_relay *relay, const char *name, struct ecp_error *err)
+{
+	if (!backend_ok(name))
+		return ecp_error_set(err, -EINVAL,
+				     "backend: \"%.20s\" is none of af_packet, pcap", name);
+	snprintf(relay->backend, sizeof(relay->backend), "%s", name);
+	return 0;
+}
+
+/* A new relay with everything at its default, or NULL with *err set. */
+static struct config_relay *add_relay(struct config *config, const char *interface,
+				      struct ecp_error *err)
+{
+	if (!interface_name_ok(interface)) {
+		ecp_error_set(err, -EINVAL, "interface: \"%.40s\" is not an interface name",
+			      interface);
+		return NULL;
+	}
+	for (unsigned i = 0; i < config->n_relays; i++)
+		if (!strcmp(config->relays[i].interface, interface)) {
+			ecp_error_set(err, -EINVAL, "interface: %s is named twice",
+				      interface);
+			return NULL;
+		}
+	if (config->n_relays == CONFIG_RELAYS_MAX) {
+		ecp_error_set(err, -EINVAL, "at most %d interfaces", CONFIG_RELAYS_MAX);
+		return NULL;
+	}
+	struct config_relay *relay = &config->relays[config->n_relays++];
+	*relay = (struct config_relay){.promiscuous = true};
+	snprintf(relay->interface, sizeof(relay->interface), "%s", interface);
+	snprintf(relay->backend, sizeof(relay->backend), "%s", relay_afpacket_ops.name);
+	return relay;
+}
+
+/* ---- the file ---- */
+
+static void read_relay(struct config *config, const struct ecp_json *json,
+		       struct ecp_error *err)
+{
+	static const char *const keys[] = {"interface",  "backend",     "promiscuous",
+					   "frame_size", "ring_frames", NULL};
+	if (!ecp_json_check_keys(json, "relays", keys, err))
+		return;
+	const char *interface = ecp_json_string(json, "interface", "", err);
+	const char *backend =
+	    ecp_json_string(json, "backend", relay_afpacket_ops.name, err);
+	struct config_relay *relay = err->code ? NULL : add_relay(config, interface, err);
+	if (!relay)
+		return;
+	set_backend(relay, backend, err);
+	relay->promiscuous = ecp_json_bool(json, "promiscuous", true, err);
+	relay->frame_size =
+	    (uint32_t)ecp_json_u64(json, "frame_size", 64, ECP_FRAME_MAX, 0, err);
+	relay->ring_frames =
+	    (uint32_t)ecp_json_u64(json, "ring_frames", 64, 1 << 20, 0, err);
+}
+
+/* A key that holds a string goes to its setter. */
+static void read_string(struct config *config, const struct ecp_json *root, const char *key,
+			int (*set)(struct config *, const char *, struct ecp_error *),
+			struct ecp_error *err)
+{
+	const char *value = ecp_json_string(root, key, NULL, err);
+	if (value && !err->code)
+		set(config, value, err);
+}
+
+static void read_root(struct config *config, const struct ecp_json *root,
+		      struct ecp_error *err)
+{
+	static const char *const keys[] = {"socket",      "user",          "group",  "log",
+					   "max_clients", "max_endpoints", "relays", NULL};
+	if (!ecp_json_check_keys(root, "the configuration", keys, err))
+		return;
+	read_string(config, root, "socket", set_socket, err);
+	read_string(config, root, "user", set_user, err);
+	read_string(config, root, "group", set_group, err);
+	read_string(config, root, "log", set_log_level, err);
+	config->max_clients = (uint32_t)ecp_json_u64(root, "max_clients", 1, CLIENTS_MAX,
+						     config->max_clients, err);
+	config->max_endpoints = (uint32_t)ecp_json_u64(
+	    root, "max_endpoints", 1, CONFIG_ENDPOINTS_MAX, config->max_endpoints, err);
+	size_t n;
+	const struct ecp_json *item =
+	    ecp_json_array(root, "relays", CONFIG_RELAYS_MAX, &n, err);
+	for (size_t i = 0; i < n && !err->code; i++, item = ecp_json_next(item))
+		read_relay(config, item, err);
+}
+
+int config_parse(struct config *config, const char *text, size_t len, struct ecp_error *err)
+{
+	struct ecp_json *root = ecp_json_parse(text, len, true, err);
+	if (root)
+		read_root(config, root, err);
+	ecp_json_free(root);
+	return err->code;
+}
+
+int config_load(struct config *config, const char *path, struct ecp_error *err)
+{
+	struct ecp_error why = {0};
+	char *text = malloc(FILE_MAX);
+	FILE *file = text ? fopen(path, "re") : NULL;
+	if (!file) {
+		free(text);
+		return ecp_error_set(err, -errno, "%s: %s", path, strerror(errno));
+	}
+	size_t len = fread(text, 1, FILE_MAX, file);
+	if (ferror(file))
+		ecp_error_set(&why, -EIO, "cannot be read");
+	else if (len == FILE_MAX)
+		ecp_error_set(&why, -EMSGSIZE, "longer than a megabyte");
+	else
+		config_parse(config, text, len, &why);
+	fclose(file);
+	free(text);
+	if (why.code)
+		ecp_error_set(err, why.code, "%.80s: %.110s", path, why.text);
+	return err->code;
+}
+
+/* ---- the command line ---- */
+
+static const char usage[] =
+    "usage: etherconnd -i INTERFACE [options]\n"
+    "       etherconnd -c FILE [options]\n"
+    "\n"
+    "Gives unprivileged programs virtual Ethernet and UDP endpoints on an interface.\n"
+    "\n"
+    "  -i, --interface NAME     serve this interface (may be repeated)\n"
+    "  -b, --backend NAME       af_packet (default) or pcap\n"
+    "  -s, --socket PATH        where clients connect (default " ECP_SOCK_PATH ")\n"
+    "  -g, --group GROUP        who may connect, besides the daemon's own user\n"
+    "  -u, --user USER[:GROUP]  become this user once everything is open\n"
+    "  -c, --config FILE        JSON, comments allowed; see etherconnd.conf(5)\n"
+    "  -l, --log LEVEL          error, warning, info (default) or debug\n"
+    "  -h, --help               this text\n"
+    "  -V, --version            version\n";
+
+static const char short_options[] = "i:b:s:g:u:c:l:hV";
+static const struct option long_options[] = {
+    {"interface", required_argument, NULL, 'i'}, {"backend", required_argument, NULL, 'b'},
+    {"socket", required_argument, NULL, 's'},    {"group", required_argument, NULL, 'g'},
+    {"user", required_argument, NULL, 'u'},      {"config", required_argument, NULL, 'c'},
+    {"log", required_argument, NULL, 'l'},       {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},         {NULL, 0, NULL, 0},
+};
+
+static enum config_action complain(const char *text)
+{
+	fprintf(stderr, "etherconnd: %s\n", text);
+	return CONFIG_EXIT_USAGE;
+}
+
+/* The first pass: the file comes before every other option, wherever -c stands. */
+static enum config_action load_file(struct config *config, int argc, char **argv)
+{
+	struct ecp_error err = {0};
+	const char *path = NULL;
+	int c;
+	optind = 0;
+	while ((c = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
+		if (c == '?')
+			return CONFIG_EXIT_USAGE; /* getopt has said what is wrong */
+		if (c == 'c')
+			path = optarg;
+	}
+	if (optind < argc) {
+		fprintf(stderr, "etherconnd: what is \"%s\"?  Try --help\n", argv[optind]);
+		return CONFIG_EXIT_USAGE;
+	}
+	if (path && config_load(config, path, &err) < 0)
+		return complain(err.text);
+	return CONFIG_RUN;
+}
+
+struct command_line {
+	const char *backend;
+	bool replaced_relays; /* -i stands for all relays of the file */
+};
+
+static void take_interface(struct config *config, struct command_line *line,
+			   struct ecp_error *err)
+{
+	if (!line->replaced_relays)
+		config->n_relays = 0;
+	line->replaced_relays = true;
+	add_relay(config, optarg, err);
+}
+
+static enum config_action take_option(struct config *config, struct command_line *line,
+				      int c)
+{
+	struct ecp_error err = {0};
+	switch (c) {
+	case 'i':
+		take_interface(config, line, &err);
+		break;
+	case 'b':
+		line->backend = optarg;
+		break;
+	case 's':
+		set_socket(config, optarg, &err);
+		break;
+	case 'g':
+		set_group(config, optarg, &err);
+		break;
+	case 'u':
+		set_user(config, optarg, &err);
+		break;
+	case 'l':
+		set_log_level(config, optarg, &err);
+		break;
+	case 'h':
+		fputs(usage, stdout);
+		return CONFIG_EXIT_OK;
+	case 'V':
+		puts("etherconnd " EC_VERSION);
+		return CONFIG_EXIT_OK;
+	}
+	return err.code ? complain(err.text) : CONFIG_RUN;
+}
+
+/*
+ * Who may connect when nobody said so: whoever typed sudo, so that `sudo etherconnd -i eth0`
+ * serves them; else the group that the package makes.
+ */
+static void default_group(struct config *config)
+{
+	const char *sudo = getenv("SUDO_GID");
+	if (config->have_group || geteuid() != 0)
+		return;
+	if (sudo && isolation_parse_group(sudo, &config->group) == 0)
+		config->have_group = true;
+	else if (isolation_parse_group("etherconn", &config->group) == 0)
+		config->have_group = true;
+}
+
+static enum config_action finish(struct config *config, const struct command_line *line)
+{
+	struct ecp_error err = {0};
+	for (unsigned i = 0; line->backend && i < config->n_relays; i++)
+		if (set_backend(&config->relays[i], line->backend, &err) < 0)
+			return complain(err.text);
+	if (!config->n_relays)
+		return complain("which interface?  -i NAME, or -c FILE; --help says more");
+	default_group(config);
+	return CONFIG_RUN;
+}
+
+enum config_action config_from_args(struct config *config, int argc, char **argv)
+{
+	struct command_line line = {0};
+	int c;
+	config_defaults(config);
+	enum config_action action = load_file(config, argc, argv);
+	optind = 0;
+	while (action == CONFIG_RUN &&
+	       (c = getopt_long(argc, argv, short_options, long_options, NULL)) != -1)
+		action = take_option(config, &line, c);
+	return action == CONFIG_RUN ? finish(config, &line) : action;
+}
