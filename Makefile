@@ -87,6 +87,9 @@ $B/bench/%: $B/obj/bench/%.o $B/libbench.a $B/libtest.a $B/libdaemon.a $B/libeth
 	@mkdir -p $(@D)
 	$(CC) $(cflags) $(CFLAGS) $(ldflags) $(LDFLAGS) -o $@ $^ $(daemon_libs) -lm
 
+# Examples see the library as its users do: by its installed header alone.
+$B/obj/examples/%.o: cflags += -Iclient-lib
+
 $B/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(cflags) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<

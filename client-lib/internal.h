@@ -1,0 +1,194 @@
+/*
+ * internal.h - what the library's files share: handles, queues, and the four steps between a
+ * ring and an application.
+ *
+ *   ec_relay_recv, ec_l2_recv, ec_udp_recvfrom       ec_l2_send, ec_udp_sendto
+ *        ^ eci_endpoint_next (receive.c)                   v eci_tx_reserve (transmit.c)
+ *   RX ring, queues of endpoints read past            TX ring
+ *
+ * Nothing here is installed.  What is not static begins with eci_: in the static library it
+ * stands beside the application's own names.
+ */
+#ifndef ETHERCONN_INTERNAL_H
+#define ETHERCONN_INTERNAL_H
+
+#include "client-lib/etherconn.h"
+#include "proto/channel.h"
+#include "proto/frame.h"
+#include "proto/msg.h"
+
+#include <sys/queue.h>
+
+#define EC_API __attribute__((visibility("default")))
+
+/* A frame set aside for one endpoint while another one was read. */
+struct queued {
+	TAILQ_ENTRY(queued) of_relay; /* in order of arrival, or among the lent */
+	TAILQ_ENTRY(queued) of_endpoint;
+	struct endpoint *endpoint;
+	struct ec_frame frame;
+	uint8_t bytes[];
+};
+TAILQ_HEAD(queue, queued);
+
+/* What L2 and UDP endpoints have in common; first member of both. */
+struct endpoint {
+	struct ec_relay *relay;
+	uint32_t id, generation; /* the daemon's name for it */
+	enum ecp_endpoint_kind kind;
+	void *user;
+	int64_t read_deadline, write_deadline; /* 0: none */
+	struct queue queue;
+	uint32_t n_queued;
+};
+
+LIST_HEAD(l2_list, ec_l2);
+LIST_HEAD(udp_list, ec_udp);
+
+struct ec_l2 {
+	struct endpoint ep;
+	LIST_ENTRY(ec_l2) of_relay;
+	LIST_ENTRY(ec_l2) of_group; /* where flags ask for multicast */
+	struct udp_list udps;
+	struct ec_l2addr addr;
+	struct ecp_key key;
+	unsigned flags; /* enum ec_l2_flags */
+	unsigned n_ethertypes;
+	uint16_t ethertypes[EC_ETHERTYPES_MAX];
+	uint32_t payload_max;
+};
+
+struct ec_udp {
+	struct endpoint ep;
+	LIST_ENTRY(ec_udp) of_l2;
+	struct ec_l2 *l2;
+	struct ecp_addr local;
+	unsigned flags; /* enum ec_udp_flags */
+	uint8_t ttl, tclass;
+	uint16_t ident;
+	ec_resolve_fn *resolve;
+	void *resolve_arg;
+};
+
+/* A record for several endpoints, part of which have had it. */
+struct fanout {
+	bool active;
+	struct ec_frame frame;
+	uint16_t vlan[ECP_VLANS_MAX];
+	struct ec_l2 *next; /* whom to ask next */
+	bool any;           /* past the group of these VLANs, in that of any */
+	bool wanted;        /* somebody here had it */
+};
+
+#define GROUP_BUCKETS 4096 /* by VLAN ids: one for each id of a single tag */
+
+/* Room for one question to the daemon; too large for a stack. */
+struct question {
+	struct ecp_request request;
+	struct ecp_reply reply;
+	char text[ECP_MSG_MAX + 1];
+};
+
+struct slot {
+	uint32_t generation;
+	struct endpoint *endpoint; /* NULL: closed */
+};
+
+struct ec_relay {
+	int control;
+	int bell_rx, bell_tx; /* heard and rung */
+	bool gone;            /* the daemon has ended the connection */
+	char ifname[ECP_IFNAME];
+	uint32_t mtu, queue_depth;
+	/* the rings */
+	const struct ecp_daemon_page *d;
+	struct ecp_client_page *c;
+	struct ecp_in rx;
+	struct ecp_out tx;
+	/* endpoints by the daemon's numbers, and by VLANs for multicast */
+	struct slot *slots;
+	uint32_t n_slots;
+	struct l2_list l2s;
+	struct l2_list *groups; /* GROUP_BUCKETS, made with the first multicast endpoint */
+	struct l2_list any_group;
+	struct fanout fanout;
+	/* frames set aside, and those of them that the application looks at */
+	struct queue queued, lent;
+	/* the pollable descriptor, made on first use */
+	int epoll_fd, event_fd;
+	bool event_set; /* event_fd is readable: something is left unread */
+	bool armed;     /* nothing is left, and the daemon will ring */
+	uint32_t idle_looks;
+	struct ec_relay_stats stats;
+	struct question *question;
+};
+
+/* ---- error.c ---- */
+
+/* Keep a sentence for ec_error_text() and return code (a negative errno). */
+int eci_error_set(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same with the daemon's sentence. */
+int eci_error_take(const struct ecp_error *err);
+
+/* ---- relay.c ---- */
+
+/* Ask relay->question->request, have the answer of this type in ->reply.  0 or -errno, said. */
+int eci_relay_ask(struct ec_relay *relay, enum ecp_reply_type expected);
+/* Open one endpoint: fills ep's names.  item goes into the request.  *payload_max may be NULL. */
+int eci_endpoint_open(struct endpoint *ep, const struct ecp_open_item *item,
+		      uint32_t *payload_max);
+/* Give it back and forget what is queued for it. */
+void eci_endpoint_close(struct endpoint *ep);
+/* Forget what is queued for it, and its number. */
+void eci_endpoint_forget(struct endpoint *ep);
+
+/* ---- frame.c ---- */
+
+struct ecp_l2addr eci_l2addr_to_proto(const struct ec_l2addr *addr);
+void eci_addr_to_sockaddr(const struct ecp_addr *addr, struct sockaddr_storage *ret);
+/* 0 or -EAFNOSUPPORT, said. */
+int eci_addr_from_sockaddr(const struct sockaddr *sa, struct ecp_addr *ret);
+/* Source or destination of an IP packet, with its UDP port.  0 or -EAFNOSUPPORT. */
+int eci_frame_addr(const struct ec_frame *frame, bool destination, struct ecp_addr *ret);
+
+/* ---- receive.c ---- */
+
+/*
+ * The next frame for ep, within its deadline; frames for others are set aside.  0, or -EAGAIN,
+ * -ETIMEDOUT, -ESHUTDOWN, -EPROTO.
+ */
+int eci_endpoint_next(struct endpoint *ep, unsigned flags, struct ec_frame *frame);
+/* At the end of every receiving call: make ec_relay_fd() say the truth. */
+void eci_relay_settle(struct ec_relay *relay);
+/* Wait until the bell or the end of the connection, at most until deadline_ns (0: for ever). */
+int eci_relay_wait(struct ec_relay *relay, int64_t deadline_ns);
+void eci_queued_free(struct ec_relay *relay, struct queued *q);
+
+/* ---- transmit.c ---- */
+
+/*
+ * Room for a record of len bytes from ep, waiting as its write deadline and flags allow; its
+ * head and aux are written.  0 with the payload's place in *payload, or -errno, said.
+ */
+int eci_tx_reserve(struct endpoint *ep, uint32_t len, uint16_t ethertype,
+		   const uint8_t dst[6], unsigned flags, uint8_t **payload);
+/* The payload of len bytes is in place: publish, unless EC_MORE says to wait. */
+void eci_tx_submit(struct ec_relay *relay, uint32_t len, unsigned flags);
+
+/* ---- udp.c ---- */
+
+/* The UDP endpoint on l2 that a datagram to this address is for, or NULL. */
+struct ec_udp *eci_udp_match(const struct ec_l2 *l2, const struct ec_frame *frame);
+void eci_udp_free(struct ec_udp *udp);
+
+/* ---- l2.c ---- */
+
+void eci_l2_free(struct ec_l2 *l2);
+/* Which list holds the multicast receivers of these VLANs; NULL if there are none at all. */
+struct l2_list *eci_l2_group(const struct ec_relay *relay,
+			     const uint16_t vlan[ECP_VLANS_MAX]);
+/* Does a payload of len bytes fit?  0 or -EMSGSIZE, said. */
+int eci_l2_check_length(const struct ec_l2 *l2, size_t len);
+bool eci_l2_wants(const struct ec_l2 *l2, uint16_t ethertype);
+
+#endif

@@ -1,0 +1,237 @@
+/*
+ * l2.c - L2 endpoints: claiming, sending, receiving, multicast groups.
+ */
+#include "client-lib/internal.h"
+
+#include <stdlib.h>
+
+/* ---- multicast groups ---- */
+
+static unsigned group_bucket(const uint16_t vlan[ECP_VLANS_MAX])
+{
+	return (vlan[0] ^ vlan[1] * 31u) % GROUP_BUCKETS;
+}
+
+struct l2_list *eci_l2_group(const struct ec_relay *relay,
+			     const uint16_t vlan[ECP_VLANS_MAX])
+{
+	return relay->groups ? &relay->groups[group_bucket(vlan)] : NULL;
+}
+
+bool eci_l2_wants(const struct ec_l2 *l2, uint16_t ethertype)
+{
+	for (unsigned i = 0; i < l2->n_ethertypes; i++)
+		if (l2->ethertypes[i] == ethertype)
+			return true;
+	return false;
+}
+
+static int group_join(struct ec_l2 *l2)
+{
+	struct ec_relay *relay = l2->ep.relay;
+	if (l2->flags & EC_L2_MULTICAST_ANY) {
+		LIST_INSERT_HEAD(&relay->any_group, l2, of_group);
+		return 0;
+	}
+	if (!(l2->flags & EC_L2_MULTICAST))
+		return 0;
+	if (!relay->groups)
+		relay->groups = calloc(GROUP_BUCKETS, sizeof(*relay->groups));
+	if (!relay->groups)
+		return eci_error_set(-ENOMEM, "out of memory");
+	LIST_INSERT_HEAD(&relay->groups[group_bucket(l2->key.vlan)], l2, of_group);
+	return 0;
+}
+
+static void group_leave(struct ec_l2 *l2)
+{
+	struct fanout *fan = &l2->ep.relay->fanout;
+	if (!(l2->flags & (EC_L2_MULTICAST | EC_L2_MULTICAST_ANY)))
+		return;
+	if (fan->next == l2)
+		fan->next = LIST_NEXT(l2, of_group);
+	LIST_REMOVE(l2, of_group);
+}
+
+/* ---- opening and closing ---- */
+
+static const uint16_t ethertypes_default[] = {ECP_ETHERTYPE_IPV4, ECP_ETHERTYPE_IPV6};
+
+static struct ec_l2_opts l2_opts(const struct ec_l2_opts *given)
+{
+	struct ec_l2_opts opts = EC_L2_OPTS;
+	if (given)
+		memcpy(&opts, given,
+		       given->size < sizeof(opts) ? given->size : sizeof(opts));
+	if (!opts.n_ethertypes) {
+		opts.ethertypes = ethertypes_default;
+		opts.n_ethertypes = 2;
+	}
+	return opts;
+}
+
+static unsigned flags_to_proto(unsigned flags)
+{
+	return (flags & EC_L2_MULTICAST ? ECP_EP_MULTICAST : 0) |
+	       (flags & EC_L2_MULTICAST_ANY ? ECP_EP_MULTICAST_ANY : 0) |
+	       (flags & EC_L2_SHARE ? ECP_EP_SHARE : 0);
+}
+
+/* What can be judged here is: the daemon would answer the same, but for all at once. */
+static int l2_check(const struct ec_l2addr *addr, const struct ec_l2_opts *opts)
+{
+	struct ecp_l2addr ours = eci_l2addr_to_proto(addr);
+	char text[ECP_MAC_TEXT];
+	const char *why;
+	if (ecp_l2addr_check(&ours, &why) < 0)
+		return eci_error_set(-EINVAL, "%s: %s", ecp_mac_format(addr->mac, text),
+				     why);
+	if (opts->n_ethertypes > EC_ETHERTYPES_MAX)
+		return eci_error_set(-EINVAL, "%u EtherTypes: at most %d",
+				     opts->n_ethertypes, EC_ETHERTYPES_MAX);
+	return 0;
+}
+
+static int l2_claim(struct ec_l2 *l2, const struct ec_l2_opts *opts)
+{
+	struct ecp_open_item item = {
+	    .kind = ECP_KIND_L2,
+	    .flags = flags_to_proto(opts->flags),
+	    .depth = opts->depth,
+	    .l2 = eci_l2addr_to_proto(&l2->addr),
+	    .n_ethertypes = l2->n_ethertypes,
+	};
+	memcpy(item.ethertypes, l2->ethertypes, sizeof(item.ethertypes));
+	return eci_endpoint_open(&l2->ep, &item, &l2->payload_max);
+}
+
+EC_API int ec_l2_open(struct ec_l2 **ret, struct ec_relay *relay,
+		      const struct ec_l2addr *addr, const struct ec_l2_opts *given)
+{
+	struct ec_l2_opts opts = l2_opts(given);
+	int r = l2_check(addr, &opts);
+	if (r < 0)
+		return r;
+	struct ec_l2 *l2 = calloc(1, sizeof(*l2));
+	if (!l2)
+		return eci_error_set(-ENOMEM, "out of memory");
+	struct ecp_l2addr ours = eci_l2addr_to_proto(addr);
+	l2->ep.relay = relay;
+	l2->ep.user = opts.user;
+	l2->addr = *addr;
+	l2->key = ecp_key_of(&ours);
+	l2->flags = opts.flags;
+	l2->n_ethertypes = opts.n_ethertypes;
+	memcpy(l2->ethertypes, opts.ethertypes,
+	       opts.n_ethertypes * sizeof(*opts.ethertypes));
+	LIST_INIT(&l2->udps);
+
+	r = l2_claim(l2, &opts);
+	if (r < 0)
+		goto fail;
+	r = group_join(l2);
+	if (r < 0)
+		goto fail_claimed;
+	LIST_INSERT_HEAD(&relay->l2s, l2, of_relay);
+	*ret = l2;
+	return 0;
+fail_claimed:
+	eci_endpoint_close(&l2->ep);
+fail:
+	free(l2);
+	return r;
+}
+
+void eci_l2_free(struct ec_l2 *l2)
+{
+	while (!LIST_EMPTY(&l2->udps))
+		eci_udp_free(LIST_FIRST(&l2->udps));
+	group_leave(l2);
+	LIST_REMOVE(l2, of_relay);
+	eci_endpoint_forget(&l2->ep);
+	free(l2);
+}
+
+/* The daemon closes what stands on it too: one question does for all. */
+EC_API void ec_l2_close(struct ec_l2 *l2)
+{
+	if (!l2)
+		return;
+	eci_endpoint_close(&l2->ep);
+	eci_l2_free(l2);
+}
+
+EC_API const struct ec_l2addr *ec_l2_addr(const struct ec_l2 *l2)
+{
+	return &l2->addr;
+}
+
+EC_API uint32_t ec_l2_payload_max(const struct ec_l2 *l2)
+{
+	return l2->payload_max;
+}
+
+EC_API void ec_l2_set_read_deadline(struct ec_l2 *l2, int64_t deadline_ns)
+{
+	l2->ep.read_deadline = deadline_ns;
+}
+
+EC_API void ec_l2_set_write_deadline(struct ec_l2 *l2, int64_t deadline_ns)
+{
+	l2->ep.write_deadline = deadline_ns;
+}
+
+/* ---- sending and receiving ---- */
+
+int eci_l2_check_length(const struct ec_l2 *l2, size_t len)
+{
+	if (len <= l2->payload_max)
+		return 0;
+	return eci_error_set(
+	    -EMSGSIZE,
+	    "%zu bytes of payload: under these tags the MTU of %s (%u) lets %u pass", len,
+	    l2->ep.relay->ifname, l2->ep.relay->mtu, l2->payload_max);
+}
+
+EC_API ssize_t ec_l2_send(struct ec_l2 *l2, const void *payload, size_t len,
+			  uint16_t ethertype, const uint8_t dst[6], unsigned flags)
+{
+	uint8_t *at;
+	int r = eci_l2_check_length(l2, len);
+	if (r < 0)
+		return r;
+	if (ecp_tpid_known(ethertype) ||
+	    (ethertype < 0x600 && ethertype != EC_ETHERTYPE_LLC))
+		return eci_error_set(
+		    -EINVAL, "EtherType 0x%04x is a VLAN tag's or a length", ethertype);
+	r = eci_tx_reserve(&l2->ep, (uint32_t)len, ethertype, dst, flags, &at);
+	if (r < 0)
+		return r;
+	memcpy(at, payload, len);
+	eci_tx_submit(l2->ep.relay, (uint32_t)len, flags);
+	return (ssize_t)len;
+}
+
+EC_API ssize_t ec_l2_send_ip(struct ec_l2 *l2, const void *packet, size_t len,
+			     const uint8_t dst[6], unsigned flags)
+{
+	unsigned version = len ? *(const uint8_t *)packet >> 4 : 0;
+	if (version != 4 && version != 6)
+		return eci_error_set(-EPROTONOSUPPORT, "IP version %u: neither 4 nor 6",
+				     version);
+	uint16_t ethertype = version == 4 ? ECP_ETHERTYPE_IPV4 : ECP_ETHERTYPE_IPV6;
+	return ec_l2_send(l2, packet, len, ethertype, dst, flags);
+}
+
+EC_API ssize_t ec_l2_recv(struct ec_l2 *l2, void *buf, size_t len, unsigned flags,
+			  struct ec_frame *info)
+{
+	struct ec_frame frame;
+	int r = eci_endpoint_next(&l2->ep, flags, &frame);
+	if (r < 0)
+		return r;
+	memcpy(buf, frame.l3, frame.l3_len < len ? frame.l3_len : len);
+	if (info)
+		*info = frame;
+	return frame.l3_len;
+}

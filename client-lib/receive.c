@@ -1,0 +1,421 @@
+/*
+ * receive.c - from the RX ring to frames: who a record is for, what is set aside, when to
+ * sleep.
+ *
+ * The ring is read in order.  Whoever reads one endpoint while frames for others come first
+ * has those copied to queues (the oldest are dropped at the limit); ec_relay_recv() looks at
+ * records where they lie.  What was consumed is given back at the next receiving call, so
+ * pointers handed out stay good until then.
+ */
+#include "client-lib/internal.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_MS  1000000
+#define NS_PER_S   1000000000
+#define IDLE_LOOKS 1024 /* empty polls before the connection is looked at */
+
+EC_API int64_t ec_now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+/* ---- a record as a frame ---- */
+
+static void frame_set_payload(struct ec_frame *f, const struct ecp_rx_aux *aux)
+{
+	uint32_t l3_end = (uint32_t)(f->l3 - f->data) + f->l3_len;
+	if (!aux->l4_off)
+		return;
+	f->payload = f->data + aux->l4_off;
+	f->payload_len = l3_end - aux->l4_off;
+	if (f->flags & EC_FRAME_UDP) {
+		/* the daemon has checked this length against the packet's */
+		uint32_t udp_len = (uint32_t)(f->payload[4] << 8 | f->payload[5]);
+		f->payload += ECP_UDP_HLEN;
+		f->payload_len = udp_len - ECP_UDP_HLEN;
+	}
+}
+
+static void frame_from_record(const uint8_t *record, const struct ecp_record *head,
+			      struct ec_frame *f)
+{
+	struct ecp_rx_aux aux;
+	memcpy(&aux, record + sizeof(*head), sizeof(aux));
+	uint32_t l3_off = aux.info >> ECP_RX_L3_SHIFT;
+	bool udp = aux.info & ECP_RX_UDP, fragment = aux.info & ECP_RX_FRAGMENT;
+	*f = (struct ec_frame){
+	    .data = record + sizeof(*head) + head->aux_len,
+	    .len = head->len - (uint32_t)sizeof(*head) - head->aux_len,
+	    .l3_len = aux.l3_len,
+	    .time_ns = aux.time_ns,
+	    .ethertype = aux.ethertype,
+	    .protocol = aux.protocol,
+	    .n_vlans = (uint8_t)((l3_off - ECP_ETH_HLEN) / ECP_TAG_LEN),
+	    .flags =
+		(udp && !fragment ? EC_FRAME_UDP : 0) | (fragment ? EC_FRAME_FRAGMENT : 0),
+	};
+	f->l3 = f->data + l3_off;
+	if (ecp_mac_is_multicast(f->data))
+		f->flags |= EC_FRAME_MULTICAST;
+	frame_set_payload(f, &aux);
+}
+
+static void frame_address(struct ec_frame *f, struct endpoint *ep)
+{
+	bool udp = ep->kind == ECP_KIND_UDP;
+	f->udp = udp ? (struct ec_udp *)ep : NULL;
+	f->l2 = udp ? f->udp->l2 : (struct ec_l2 *)ep;
+	f->user = ep->user;
+}
+
+static struct endpoint *frame_endpoint(const struct ec_frame *f)
+{
+	return f->udp ? &f->udp->ep : &f->l2->ep;
+}
+
+/* ---- fan-out: one record for every multicast receiver of its VLANs ---- */
+
+static void fanout_begin(struct ec_relay *relay, const struct ec_frame *frame)
+{
+	struct fanout *fan = &relay->fanout;
+	struct ec_vlan vlans[EC_VLANS_MAX];
+	unsigned n = ec_frame_vlans(frame, vlans);
+	*fan = (struct fanout){.active = true, .frame = *frame};
+	for (unsigned i = 0; i < ECP_VLANS_MAX; i++)
+		fan->vlan[i] = i < n ? vlans[i].id : ECP_NO_VLAN;
+	const struct l2_list *group = eci_l2_group(relay, fan->vlan);
+	fan->next = group ? LIST_FIRST(group) : NULL;
+}
+
+/* The next receiver to ask, or NULL at the end. */
+static struct ec_l2 *fanout_step(struct ec_relay *relay)
+{
+	struct fanout *fan = &relay->fanout;
+	if (!fan->next && !fan->any) {
+		fan->any = true;
+		fan->next = LIST_FIRST(&relay->any_group);
+	}
+	struct ec_l2 *l2 = fan->next;
+	if (l2)
+		fan->next = LIST_NEXT(l2, of_group);
+	return l2;
+}
+
+static bool same_vlans(const struct ec_l2 *l2, const uint16_t vlan[ECP_VLANS_MAX])
+{
+	return l2->key.vlan[0] == vlan[0] && l2->key.vlan[1] == vlan[1];
+}
+
+/* The next delivery of a fan-out record: 1, or 0 when everybody has had it. */
+static int fanout_next(struct ec_relay *relay, struct ec_frame *frame)
+{
+	struct fanout *fan = &relay->fanout;
+	struct ec_l2 *l2;
+	while ((l2 = fanout_step(relay))) {
+		if (!fan->any && !same_vlans(l2, fan->vlan))
+			continue;
+		struct ec_udp *udp = eci_udp_match(l2, &fan->frame);
+		if (!udp && !eci_l2_wants(l2, fan->frame.ethertype))
+			continue;
+		fan->wanted = true;
+		*frame = fan->frame;
+		frame_address(frame, udp ? &udp->ep : &l2->ep);
+		return 1;
+	}
+	fan->active = false;
+	relay->stats.rx_unclaimed += !fan->wanted;
+	return 0;
+}
+
+/* ---- the ring ---- */
+
+/* The next frame that was seen in the ring: 1, 0 if there is none, or -EPROTO. */
+static int ring_next(struct ec_relay *relay, struct ec_frame *frame)
+{
+	struct ecp_record head;
+	const uint8_t *record;
+	int error = 0;
+	if (relay->fanout.active && fanout_next(relay, frame))
+		return 1;
+	while ((record = ecp_in_peek(&relay->rx, &head, &error))) {
+		if (head.type != ECP_RECORD_RX || head.aux_len < sizeof(struct ecp_rx_aux))
+			return -EPROTO;
+		ecp_in_consume(&relay->rx, &head);
+		relay->stats.rx++;
+		frame_from_record(record, &head, frame);
+		if (head.flags & ECP_RX_FANOUT) {
+			fanout_begin(relay, frame);
+			if (fanout_next(relay, frame))
+				return 1;
+			continue;
+		}
+		const struct slot *slot =
+		    head.endpoint < relay->n_slots ? &relay->slots[head.endpoint] : NULL;
+		if (slot && slot->endpoint && slot->generation == head.generation) {
+			frame_address(frame, slot->endpoint);
+			return 1;
+		}
+		relay->stats.rx_unclaimed++; /* closed meanwhile */
+	}
+	return error;
+}
+
+/* The same, having looked whether there is more. */
+static int ring_refresh_next(struct ec_relay *relay, struct ec_frame *frame)
+{
+	relay->armed = false;
+	int r = ring_next(relay, frame);
+	if (r != 0)
+		return r;
+	r = ecp_in_refresh(&relay->rx, &relay->d->rx_prod);
+	return r < 0 ? r : ring_next(relay, frame);
+}
+
+static void ring_release(struct ec_relay *relay)
+{
+	if (!relay->fanout.active) /* its bytes are still to be looked at */
+		ecp_in_release(&relay->rx, &relay->c->rx_cons, NULL);
+}
+
+/* ---- frames set aside ---- */
+
+void eci_queued_free(struct ec_relay *relay, struct queued *q)
+{
+	TAILQ_REMOVE(&relay->queued, q, of_relay);
+	TAILQ_REMOVE(&q->endpoint->queue, q, of_endpoint);
+	q->endpoint->n_queued--;
+	free(q);
+}
+
+static void frame_move(struct ec_frame *f, const uint8_t *to)
+{
+	f->l3 = to + (f->l3 - f->data);
+	f->payload = f->payload ? to + (f->payload - f->data) : NULL;
+	f->data = to;
+}
+
+static void set_aside(struct ec_relay *relay, const struct ec_frame *frame)
+{
+	struct endpoint *ep = frame_endpoint(frame);
+	struct queued *q = malloc(sizeof(*q) + frame->len);
+	if (!q) {
+		relay->stats.rx_queue_drops++;
+		return;
+	}
+	if (ep->n_queued == relay->queue_depth) {
+		eci_queued_free(relay, TAILQ_FIRST(&ep->queue));
+		relay->stats.rx_queue_drops++;
+	}
+	q->endpoint = ep;
+	q->frame = *frame;
+	memcpy(q->bytes, frame->data, frame->len);
+	frame_move(&q->frame, q->bytes);
+	TAILQ_INSERT_TAIL(&relay->queued, q, of_relay);
+	TAILQ_INSERT_TAIL(&ep->queue, q, of_endpoint);
+	ep->n_queued++;
+}
+
+/* Hand a queued frame out; its memory stays until the next release. */
+static void lend(struct ec_relay *relay, struct queued *q, struct ec_frame *frame)
+{
+	TAILQ_REMOVE(&relay->queued, q, of_relay);
+	TAILQ_REMOVE(&q->endpoint->queue, q, of_endpoint);
+	q->endpoint->n_queued--;
+	TAILQ_INSERT_TAIL(&relay->lent, q, of_relay);
+	*frame = q->frame;
+}
+
+EC_API void ec_relay_release(struct ec_relay *relay)
+{
+	struct queued *q;
+	while ((q = TAILQ_FIRST(&relay->lent))) {
+		TAILQ_REMOVE(&relay->lent, q, of_relay);
+		free(q);
+	}
+	if (relay->c)
+		ring_release(relay);
+}
+
+/* ---- sleeping ---- */
+
+static void drain_bell(struct ec_relay *relay)
+{
+	char bytes[64];
+	while (read(relay->bell_rx, bytes, sizeof(bytes)) == (ssize_t)sizeof(bytes))
+		;
+}
+
+/* Milliseconds until deadline_ns, for poll: rounded up, -1 for none. */
+static int timeout_ms(int64_t deadline_ns)
+{
+	if (!deadline_ns)
+		return -1;
+	int64_t left = deadline_ns - ec_now();
+	if (left <= 0)
+		return 0;
+	int64_t ms = (left + NS_PER_MS - 1) / NS_PER_MS;
+	return ms > INT32_MAX ? INT32_MAX : (int)ms;
+}
+
+/* The daemon says nothing unasked on the control socket: what is readable is its end. */
+int eci_relay_wait(struct ec_relay *relay, int64_t deadline_ns)
+{
+	struct pollfd fds[] = {{.fd = relay->bell_rx, .events = POLLIN},
+			       {.fd = relay->control, .events = POLLIN}};
+	int n = poll(fds, 2, timeout_ms(deadline_ns));
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (n == 0)
+		return -ETIMEDOUT;
+	if (fds[1].revents && !(fds[0].revents & POLLIN)) {
+		relay->gone = true;
+		return -ESHUTDOWN;
+	}
+	drain_bell(relay);
+	return 0;
+}
+
+/* Ask to be rung.  False if a frame has come meanwhile. */
+static bool arm(struct ec_relay *relay)
+{
+	ring_release(relay);
+	relay->armed = !ecp_in_arm(&relay->rx, &relay->c->rx_wake_at, &relay->d->rx_prod);
+	return relay->armed;
+}
+
+/* Nothing is there and nobody waits: is the daemon still?  Looked at now and then only. */
+static int look_if_gone(struct ec_relay *relay)
+{
+	if (relay->gone)
+		return -ESHUTDOWN;
+	if (relay->epoll_fd < 0 && ++relay->idle_looks % IDLE_LOOKS)
+		return 0;
+	struct pollfd p = {.fd = relay->control, .events = POLLIN};
+	if (poll(&p, 1, 0) <= 0)
+		return 0;
+	relay->gone = true;
+	return -ESHUTDOWN;
+}
+
+/*
+ * The next frame of the ring, waiting until deadline_ns (0: for ever; < 0: not at all).  1;
+ * -EAGAIN or -ETIMEDOUT; -ESHUTDOWN; -EPROTO.
+ */
+static int ring_wait_next(struct ec_relay *relay, int64_t deadline_ns,
+			  struct ec_frame *frame)
+{
+	for (;;) {
+		int r = ring_refresh_next(relay, frame);
+		if (r != 0)
+			return r;
+		if (deadline_ns < 0 && relay->epoll_fd < 0) {
+			r = look_if_gone(relay);
+			return r < 0 ? r : -EAGAIN;
+		}
+		/* first silence the bell, then look once more: a ring in between is not lost */
+		drain_bell(relay);
+		if (!arm(relay))
+			continue;
+		if (deadline_ns < 0) {
+			r = look_if_gone(relay);
+			return r < 0 ? r : -EAGAIN;
+		}
+		r = eci_relay_wait(relay, deadline_ns);
+		if (r < 0)
+			return r;
+	}
+}
+
+void eci_relay_settle(struct ec_relay *relay)
+{
+	if (relay->epoll_fd < 0)
+		return;
+	bool left = !relay->armed || !TAILQ_EMPTY(&relay->queued) || relay->fanout.active;
+	if (left == relay->event_set)
+		return;
+	relay->event_set = left;
+	uint64_t one = 1;
+	ssize_t n = left ? write(relay->event_fd, &one, sizeof(one))
+			 : read(relay->event_fd, &one, sizeof(one));
+	(void)n;
+}
+
+/* ---- what the application calls ---- */
+
+static int next_for(struct endpoint *ep, int64_t deadline_ns, struct ec_frame *frame)
+{
+	struct ec_relay *relay = ep->relay;
+	ec_relay_release(relay);
+	if (!TAILQ_EMPTY(&ep->queue)) {
+		lend(relay, TAILQ_FIRST(&ep->queue), frame);
+		return 0;
+	}
+	for (;;) {
+		int r = ring_wait_next(relay, deadline_ns, frame);
+		if (r < 0)
+			return r;
+		if (frame_endpoint(frame) == ep)
+			return 0;
+		set_aside(relay, frame);
+	}
+}
+
+static int error_receive(int r)
+{
+	switch (r) {
+	case -EAGAIN:
+		return eci_error_set(r, "nothing to receive");
+	case -ETIMEDOUT:
+		return eci_error_set(r, "nothing came before the deadline");
+	case -ESHUTDOWN:
+		return eci_error_set(r, "the daemon has ended the connection");
+	default:
+		return eci_error_set(r, "receiving: %s", strerror(-r));
+	}
+}
+
+int eci_endpoint_next(struct endpoint *ep, unsigned flags, struct ec_frame *frame)
+{
+	int r = next_for(ep, flags & EC_DONTWAIT ? -1 : ep->read_deadline, frame);
+	eci_relay_settle(ep->relay);
+	return r < 0 ? error_receive(r) : 0;
+}
+
+/* As many as are there, up to n; those that were set aside first. */
+static int next_batch(struct ec_relay *relay, struct ec_frame *frames, unsigned n,
+		      int64_t deadline_ns)
+{
+	unsigned got = 0;
+	struct queued *q;
+	ec_relay_release(relay);
+	while (got < n && (q = TAILQ_FIRST(&relay->queued)))
+		lend(relay, q, &frames[got++]);
+	if (got == 0) {
+		int r = ring_wait_next(relay, deadline_ns, &frames[0]);
+		if (r < 0)
+			return r == -ETIMEDOUT || r == -EAGAIN ? 0 : r;
+		got = 1;
+	}
+	while (got < n && ring_next(relay, &frames[got]) > 0)
+		got++;
+	return (int)got;
+}
+
+EC_API int ec_relay_recv(struct ec_relay *relay, struct ec_frame *frames, unsigned n,
+			 int timeout)
+{
+	int64_t deadline = timeout < 0    ? 0
+			   : timeout == 0 ? -1
+					  : ec_now() + timeout * INT64_C(1000000);
+	if (n == 0)
+		return 0;
+	int r = next_batch(relay, frames, n, deadline);
+	eci_relay_settle(relay);
+	return r < 0 ? error_receive(r) : r;
+}

@@ -1,0 +1,230 @@
+/*
+ * udp.c - UDP endpoints: claiming, becoming another address, sending, receiving.
+ */
+#include "client-lib/internal.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+
+#define TTL_DEFAULT 64
+
+/* ---- opening and closing ---- */
+
+static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
+static int resolve_broadcast(void *arg, const struct sockaddr *dst, uint8_t mac[6])
+{
+	(void)arg;
+	(void)dst;
+	memcpy(mac, broadcast, sizeof(broadcast));
+	return 0;
+}
+
+static struct ec_udp_opts udp_opts(const struct ec_udp_opts *given)
+{
+	struct ec_udp_opts opts = EC_UDP_OPTS;
+	if (given)
+		memcpy(&opts, given,
+		       given->size < sizeof(opts) ? given->size : sizeof(opts));
+	if (!opts.ttl)
+		opts.ttl = TTL_DEFAULT;
+	if (!opts.resolve)
+		opts.resolve = resolve_broadcast;
+	return opts;
+}
+
+EC_API int ec_udp_open(struct ec_udp **ret, struct ec_l2 *l2, const char *local,
+		       const struct ec_udp_opts *given)
+{
+	struct ec_udp_opts opts = udp_opts(given);
+	struct ec_udp *udp = calloc(1, sizeof(*udp));
+	int r;
+	if (!udp)
+		return eci_error_set(-ENOMEM, "out of memory");
+	*udp = (struct ec_udp){
+	    .ep = {.relay = l2->ep.relay, .user = opts.user},
+	    .l2 = l2,
+	    .flags = opts.flags,
+	    .ttl = opts.ttl,
+	    .tclass = opts.tclass,
+	    .resolve = opts.resolve,
+	    .resolve_arg = opts.resolve_arg,
+	};
+	if (ecp_addr_parse(local, &udp->local) < 0) {
+		r = eci_error_set(-EINVAL,
+				  "\"%.60s\" is no address like 10.0.0.1:67 or [::1]:547",
+				  local);
+		goto fail;
+	}
+	struct ecp_open_item item = {
+	    .kind = ECP_KIND_UDP,
+	    .flags = opts.flags & EC_UDP_ACCEPT_ANY ? ECP_EP_ACCEPT_ANY : 0,
+	    .depth = opts.depth,
+	    .on = l2->ep.id,
+	    .local = udp->local,
+	};
+	r = eci_endpoint_open(&udp->ep, &item, NULL);
+	if (r < 0)
+		goto fail;
+	LIST_INSERT_HEAD(&l2->udps, udp, of_l2);
+	*ret = udp;
+	return 0;
+fail:
+	free(udp);
+	return r;
+}
+
+void eci_udp_free(struct ec_udp *udp)
+{
+	LIST_REMOVE(udp, of_l2);
+	eci_endpoint_forget(&udp->ep);
+	free(udp);
+}
+
+EC_API void ec_udp_close(struct ec_udp *udp)
+{
+	if (!udp)
+		return;
+	eci_endpoint_close(&udp->ep);
+	eci_udp_free(udp);
+}
+
+EC_API int ec_udp_set_local(struct ec_udp *udp, const struct sockaddr *local)
+{
+	struct ec_relay *relay = udp->ep.relay;
+	struct ecp_request *req = &relay->question->request;
+	struct ecp_addr addr;
+	int r = eci_addr_from_sockaddr(local, &addr);
+	if (r < 0)
+		return r;
+	req->type = ECP_REQ_SET_LOCAL;
+	req->set_local.id = udp->ep.id;
+	req->set_local.local = addr;
+	/* sends of the old address must be judged by it */
+	ec_relay_flush(relay);
+	r = eci_relay_ask(relay, ECP_REP_LOCAL_SET);
+	if (r == 0)
+		udp->local = addr;
+	return r;
+}
+
+EC_API void ec_udp_local(const struct ec_udp *udp, struct sockaddr_storage *local)
+{
+	eci_addr_to_sockaddr(&udp->local, local);
+}
+
+EC_API struct ec_l2 *ec_udp_l2(const struct ec_udp *udp)
+{
+	return udp->l2;
+}
+
+EC_API void ec_udp_set_read_deadline(struct ec_udp *udp, int64_t deadline_ns)
+{
+	udp->ep.read_deadline = deadline_ns;
+}
+
+EC_API void ec_udp_set_write_deadline(struct ec_udp *udp, int64_t deadline_ns)
+{
+	udp->ep.write_deadline = deadline_ns;
+}
+
+/* ---- sending ---- */
+
+EC_API ssize_t ec_udp_sendto(struct ec_udp *udp, const void *buf, size_t len,
+			     unsigned flags, const struct sockaddr *dst, socklen_t dst_len)
+{
+	struct ecp_addr to;
+	uint8_t mac[6], *at;
+	uint8_t family = udp->local.family;
+	size_t whole = dst->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+						  : sizeof(struct sockaddr_in);
+	if (dst_len < whole)
+		return eci_error_set(-EINVAL, "an address of %u bytes", dst_len);
+	int r = eci_addr_from_sockaddr(dst, &to);
+	if (r < 0)
+		return r;
+	if (to.family != family)
+		return eci_error_set(-EAFNOSUPPORT,
+				     "destination and local address differ in family");
+	size_t packet_len = ecp_udp_overhead(family) + len;
+	r = eci_l2_check_length(udp->l2, packet_len);
+	if (r < 0)
+		return r;
+	r = udp->resolve(udp->resolve_arg, dst, mac);
+	if (r < 0)
+		return eci_error_set(r, "no next hop: %s", strerror(-r));
+	r = eci_tx_reserve(&udp->ep, (uint32_t)packet_len,
+			   family == 4 ? ECP_ETHERTYPE_IPV4 : ECP_ETHERTYPE_IPV6, mac,
+			   flags, &at);
+	if (r < 0)
+		return r;
+	struct ecp_udp_build b = {.src = &udp->local,
+				  .dst = &to,
+				  .ttl = udp->ttl,
+				  .tclass = udp->tclass,
+				  .ident = udp->ident++};
+	ssize_t n = ecp_udp_build(at, packet_len, &b, buf, len);
+	if (n < 0)
+		return eci_error_set((int)n, "%zu bytes do not fit a datagram", len);
+	eci_tx_submit(udp->ep.relay, (uint32_t)n, flags);
+	return (ssize_t)len;
+}
+
+/* ---- receiving ---- */
+
+struct ec_udp *eci_udp_match(const struct ec_l2 *l2, const struct ec_frame *frame)
+{
+	struct ecp_addr to;
+	struct ec_udp *udp, *any_address = NULL, *accept_any = NULL;
+	if (!(frame->flags & EC_FRAME_UDP) || eci_frame_addr(frame, true, &to) < 0)
+		return NULL;
+	LIST_FOREACH(udp, &l2->udps, of_l2)
+	{
+		if (ecp_addr_equal(&udp->local, &to))
+			return udp;
+		if (udp->local.family == to.family && udp->local.port == to.port &&
+		    ecp_addr_is_any(&udp->local))
+			any_address = udp;
+		if (udp->flags & EC_UDP_ACCEPT_ANY)
+			accept_any = udp;
+	}
+	return any_address ? any_address : accept_any;
+}
+
+/* Is this a whole datagram with a good checksum?  Else it is counted. */
+static bool datagram_good(struct ec_relay *relay, const struct ec_frame *frame)
+{
+	struct ecp_frame parsed;
+	if (!(frame->flags & EC_FRAME_UDP)) {
+		relay->stats.rx_fragments++;
+		return false;
+	}
+	if (ecp_frame_parse(frame->data, frame->len, NULL, &parsed) == ECP_FRAME_OK &&
+	    ecp_l4_checksum_check(frame->data, &parsed) != ECP_CSUM_BAD)
+		return true;
+	relay->stats.rx_bad_checksum++;
+	return false;
+}
+
+EC_API ssize_t ec_udp_recvfrom(struct ec_udp *udp, void *buf, size_t len, unsigned flags,
+			       struct sockaddr *src, socklen_t *src_len)
+{
+	struct ec_frame frame;
+	do {
+		int r = eci_endpoint_next(&udp->ep, flags, &frame);
+		if (r < 0)
+			return r;
+	} while (!datagram_good(udp->ep.relay, &frame));
+	uint32_t n = frame.payload_len;
+	if (n && len)
+		memcpy(buf, frame.payload, n < len ? n : len);
+	if (src && src_len) {
+		struct sockaddr_storage from;
+		ec_frame_src(&frame, &from);
+		socklen_t whole = from.ss_family == AF_INET ? sizeof(struct sockaddr_in)
+							    : sizeof(struct sockaddr_in6);
+		memcpy(src, &from, *src_len < whole ? *src_len : whole);
+		*src_len = whole;
+	}
+	return n;
+}
