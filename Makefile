@@ -1,11 +1,11 @@
-# etherconnd.  `make` builds into build/; `make help` lists the rest.
+# etherconnd.  `make` builds into build/.
 #
 #   make                    daemon, library, etherconnctl, examples
 #   sudo make demo          a real DHCP lease on VLAN 100 through the daemon
 #   sudo make check         every test; SAN=address or SAN=thread under sanitizers
 #   make bench              figures, side by side with what people use today
 #   make install            DESTDIR and PREFIX are respected
-#   make lint               clang-format, clang-tidy, cppcheck, shellcheck
+#   make lint               clang-format, cppcheck, shellcheck
 
 VERSION := 0.1.0
 PREFIX ?= /usr/local
@@ -95,8 +95,67 @@ $B/obj/%.o: %.c Makefile
 	$(CC) $(cflags) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 -include $(shell find $B/obj -name '*.d' 2>/dev/null)
 
+# ---- what people type ----
+
+deps:
+	@tests/deps.sh
+
+demo: deps
+	@$(MAKE) --no-print-directory -j$$(nproc) all >/dev/null
+	@BUILD=$(CURDIR)/$B tests/demo.sh
+
+# T="check_ring netns/test_echo": just these
+check: deps
+	@$(MAKE) --no-print-directory -j$$(nproc) WERROR=1 tests >/dev/null
+	@tests/run.sh $(CURDIR)/$B $(T)
+
+bench: deps
+	@$(MAKE) --no-print-directory -j$$(nproc) benches >/dev/null
+	@BUILD=$(CURDIR)/$B bench/run.sh
+
+c_files := $(wildcard proto/*.[ch] daemon/*.[ch] client-lib/*.[ch] ctl/*.[ch] examples/*.c \
+	tests/*.[ch] bench/*.[ch])
+format:
+	clang-format -i $(c_files)
+lint: deps
+	clang-format --dry-run -Werror $(c_files)
+	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,portability \
+		--suppress=missingIncludeSystem --suppress=nullPointerRedundantCheck \
+		-I. -D_GNU_SOURCE proto daemon client-lib ctl examples
+	shellcheck -x -P tests/netns tests/*.sh tests/netns/*.sh .ci/run
+
+# ---- install ----
+
+pages8 := $(wildcard daemon/*.8 ctl/*.8)
+pages5 := $(wildcard daemon/*.5)
+pages3 := $(wildcard client-lib/*.3)
+pages7 := $(wildcard proto/*.7)
+to = $(DESTDIR)$(PREFIX)
+unitdir ?= $(DESTDIR)$(if $(filter /usr /,$(PREFIX)),/lib,$(PREFIX)/lib)/systemd/system
+
+install: all
+	install -d $(to)/sbin $(to)/bin $(to)/include $(DESTDIR)$(LIBDIR)/pkgconfig
+	install -m 755 $B/etherconnd $(to)/sbin/
+	install -m 755 $B/etherconnctl $(to)/bin/
+	install -m 644 client-lib/etherconn.h $(to)/include/
+	install -m 644 $B/libetherconn.a $(DESTDIR)$(LIBDIR)/
+	install -m 755 $B/$(soname) $(DESTDIR)$(LIBDIR)/$(soname)
+	ln -sf $(soname) $(DESTDIR)$(LIBDIR)/libetherconn.so
+	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' \
+		client-lib/libetherconn.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/libetherconn.pc
+	for n in 3 5 7 8; do install -d $(to)/share/man/man$$n; done
+	$(if $(pages3),install -m 644 $(pages3) $(to)/share/man/man3/)
+	$(if $(pages5),install -m 644 $(pages5) $(to)/share/man/man5/)
+	$(if $(pages7),install -m 644 $(pages7) $(to)/share/man/man7/)
+	$(if $(pages8),install -m 644 $(pages8) $(to)/share/man/man8/)
+	install -d $(unitdir) $(to)/lib/sysusers.d $(to)/lib/tmpfiles.d
+	for u in etherconnd.service etherconnd@.service; do \
+		sed 's|@SBINDIR@|$(PREFIX)/sbin|' systemd/$$u.in >$(unitdir)/$$u || exit 1; done
+	install -m 644 systemd/etherconnd.sysusers $(to)/lib/sysusers.d/etherconnd.conf
+	install -m 644 systemd/etherconnd.tmpfiles $(to)/lib/tmpfiles.d/etherconnd.conf
+
 clean:
 	rm -rf build
 
-.PHONY: all tests benches clean
+.PHONY: all tests benches deps demo check bench format lint install clean
 .SECONDARY:

@@ -66,8 +66,9 @@ const char *ec_version(void); /* "0.1.0" */
 /* Options start as EC_RELAY_OPTS; fields left 0 mean the default. */
 struct ec_relay_opts {
 	size_t size; /* of this struct; set by EC_RELAY_OPTS */
-	const char
-	    *socket; /* default: $ETHERCONN_SOCKET, else /run/etherconnd/etherconnd.sock */
+	/* default: $ETHERCONN_SOCKET; else /run/etherconnd/IFNAME.sock where it exists; else
+	 * /run/etherconnd/etherconnd.sock */
+	const char *socket;
 	uint32_t rx_ring; /* bytes, power of two, 64 KiB..64 MiB; default 4 MiB */
 	uint32_t tx_ring; /* default 1 MiB */
 	uint32_t

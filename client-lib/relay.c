@@ -38,14 +38,6 @@ int eci_relay_ask(struct ec_relay *relay, enum ecp_reply_type expected)
 
 /* ---- opening ---- */
 
-static const char *socket_path(const struct ec_relay_opts *opts)
-{
-	const char *env = getenv("ETHERCONN_SOCKET");
-	if (opts->socket)
-		return opts->socket;
-	return env && *env ? env : ECP_SOCK_PATH;
-}
-
 static int relay_connect(struct ec_relay *relay, const char *path)
 {
 	relay->control = ecp_sock_connect(path);
@@ -143,6 +135,7 @@ EC_API int ec_relay_open(struct ec_relay **ret, const char *ifname,
 			 const struct ec_relay_opts *given)
 {
 	struct ec_relay_opts opts = relay_opts(given);
+	char found[ECP_SOCK_ROOM];
 	struct ec_relay *relay = calloc(1, sizeof(*relay));
 	if (!relay)
 		return eci_error_set(-ENOMEM, "out of memory");
@@ -156,7 +149,8 @@ EC_API int ec_relay_open(struct ec_relay **ret, const char *ifname,
 	relay->question = malloc(sizeof(*relay->question));
 	int r = relay->question ? 0 : eci_error_set(-ENOMEM, "out of memory");
 	if (r == 0)
-		r = relay_connect(relay, socket_path(&opts));
+		r = relay_connect(relay,
+				  opts.socket ? opts.socket : ecp_sock_find(ifname, found));
 	if (r == 0)
 		r = relay_attach(relay, ifname, &opts);
 	if (r < 0) {

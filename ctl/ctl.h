@@ -12,8 +12,9 @@
 enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
 
 struct ctl {
-	int fd;             /* connected to the daemon */
-	const char *socket; /* its path */
+	int fd;                /* connected to the daemon */
+	const char *socket;    /* its path */
+	const char *interface; /* asked for by this, or NULL */
 	bool json, all;
 	struct ecp_request request;
 	struct ecp_reply reply;

@@ -23,12 +23,14 @@ static const struct command {
 
 static void usage(FILE *to)
 {
-	fputs("usage: etherconnctl [-s SOCKET] [-j] [-a] COMMAND\n\n", to);
+	fputs("usage: etherconnctl [-i IF | -s SOCKET] [-j] [-a] COMMAND\n\n", to);
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		fprintf(to, "  %-6s %-26s %s\n", commands[i].name, commands[i].arguments,
 			commands[i].text);
 	fputs("\n"
-	      "  -s, --socket PATH   the daemon's socket (default $ETHERCONN_SOCKET, else\n"
+	      "  -i, --interface IF  the daemon that serves this interface\n"
+	      "  -s, --socket PATH   the daemon at this socket (default $ETHERCONN_SOCKET, "
+	      "else\n"
 	      "                      " ECP_SOCK_PATH ")\n"
 	      "  -j, --json          one JSON document instead of text\n"
 	      "  -a, --all           stats: counters that are zero, too\n"
@@ -130,16 +132,23 @@ static const struct command *find_command(const char *name)
 static bool take_options(struct ctl *ctl, int argc, char **argv, enum ctl_exit *code)
 {
 	static const struct option options[] = {
-	    {"socket", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'},
-	    {"all", no_argument, NULL, 'a'},          {"help", no_argument, NULL, 'h'},
-	    {"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0},
+	    {"interface", required_argument, NULL, 'i'},
+	    {"socket", required_argument, NULL, 's'},
+	    {"json", no_argument, NULL, 'j'},
+	    {"all", no_argument, NULL, 'a'},
+	    {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, 'V'},
+	    {NULL, 0, NULL, 0},
 	};
 	int c;
 	*code = CTL_USAGE;
-	while ((c = getopt_long(argc, argv, "s:jahV", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "s:i:jahV", options, NULL)) != -1) {
 		switch (c) {
 		case 's':
 			ctl->socket = optarg;
+			break;
+		case 'i':
+			ctl->interface = optarg;
 			break;
 		case 'j':
 			ctl->json = true;
@@ -169,10 +178,11 @@ int main(int argc, char **argv)
 {
 	static struct ctl ctl;
 	enum ctl_exit code;
-	const char *env = getenv("ETHERCONN_SOCKET");
-	ctl.socket = env && *env ? env : ECP_SOCK_PATH;
+	char found[ECP_SOCK_ROOM];
 	if (!take_options(&ctl, argc, argv, &code))
 		return code;
+	if (!ctl.socket)
+		ctl.socket = ecp_sock_find(ctl.interface, found);
 	const struct command *command = find_command(argv[optind]);
 	if (!command)
 		return CTL_USAGE;

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -21,6 +23,19 @@ static int fill_address(const char *path, struct sockaddr_un *addr)
 	addr->sun_family = AF_UNIX;
 	memcpy(addr->sun_path, path, len);
 	return 0;
+}
+
+char *ecp_sock_find(const char *ifname, char path[static ECP_SOCK_ROOM])
+{
+	const char *env = getenv("ETHERCONN_SOCKET");
+	if (env && *env) {
+		snprintf(path, ECP_SOCK_ROOM, "%s", env);
+		return path;
+	}
+	snprintf(path, ECP_SOCK_ROOM, ECP_SOCK_DIR "/%.64s.sock", ifname ? ifname : "");
+	if (!ifname || !*ifname || access(path, F_OK) < 0)
+		snprintf(path, ECP_SOCK_ROOM, "%s", ECP_SOCK_PATH);
+	return path;
 }
 
 int ecp_sock_connect(const char *path)

@@ -15,6 +15,14 @@
 #define ECP_FDS_MAX   4
 
 /*
+ * Where the daemon that serves ifname (NULL: any) listens: $ETHERCONN_SOCKET if set; else the
+ * socket of an instance for that interface (etherconnd@IFNAME.service) if there is one; else
+ * ECP_SOCK_PATH.  Returns path.
+ */
+#define ECP_SOCK_ROOM 108 /* sun_path */
+char *ecp_sock_find(const char *ifname, char path[static ECP_SOCK_ROOM]);
+
+/*
  * Connect to the daemon at path.  Returns a close-on-exec descriptor or -errno: -ENOENT and
  * -ECONNREFUSED mean that no daemon runs there, -EACCES that we may not ask it,
  * -ENAMETOOLONG a path longer than sun_path.

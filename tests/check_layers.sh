@@ -1,0 +1,73 @@
+#!/bin/bash
+# check_layers.sh - who may include whom.  A house whose walls nobody tests has none.
+set -u
+top=$(cd "$(dirname "$0")/.." && pwd)
+
+# faults DIR: print every include in the tree at DIR that the layering forbids.
+faults() (
+	cd "$1" || exit 1
+	# project headers: path-qualified, and only of the layers below
+	layer() { grep -nE '^[[:space:]]*#[[:space:]]*include "' "$1"/*.[ch] 2>/dev/null | grep -vE "include \"($2)/"; }
+	layer proto 'proto'
+	layer client-lib 'proto|client-lib'
+	layer daemon 'proto|daemon'
+	layer ctl 'proto|client-lib|ctl'
+	layer examples 'none'
+	# one file owns each outside header
+	owner() { grep -rnE "include <$1" --include='*.[ch]' proto daemon client-lib ctl examples 2>/dev/null | grep -vE "^($2):"; }
+	owner 'ev\.h' 'daemon/loop\.c'
+	owner 'pcap' 'daemon/relay_pcap\.c'
+	owner 'linux/if_packet\.h' 'daemon/relay_afpacket\.c'
+	owner 'linux/if_xdp\.h' 'daemon/relay_afpacket\.c'
+	owner 'cjson' 'proto/json\.c'
+	# ranks within the daemon: a file includes only what stands lower
+	rank() { # rank FILES FORBIDDEN-HEADERS
+		local f
+		for f in $1; do
+			[ -f "daemon/$f" ] && grep -nHE "include \"daemon/($2)\.h\"" "daemon/$f"
+		done
+	}
+	rank 'log.h log.c' '[a-z_]+' | grep -v 'daemon/log\.h'
+	rank 'hash.h hash.c netif.h netif.c loop.h loop.c channel.h channel.c endpoint_table.h endpoint_table.c' \
+		'main|daemon|control|client|policy|datapath|config'
+	rank 'relay.h relay.c relay_afpacket.c relay_pcap.c' 'main|daemon|control|client|policy|datapath|config|channel|endpoint_table|loop'
+	rank 'datapath.h datapath.c datapath_rx.c datapath_tx.c' 'main|daemon|control|client|policy|config|log'
+	rank 'client.h client.c policy.h policy.c' 'main|daemon|control|config'
+	rank 'control.h control.c' 'main|daemon|config'
+	true
+)
+
+# plant FILE LINE: does the test see a fault that is put there?
+plant() {
+	local copy
+	copy=$(mktemp -d)
+	cp -r "$top"/proto "$top"/daemon "$top"/client-lib "$top"/ctl "$top"/examples "$copy"
+	echo "$2" >>"$copy/$1"
+	if [ -n "$(faults "$copy")" ]; then
+		echo "ok - sees: $2 in $1"
+	else
+		echo "not ok - blind to: $2 in $1"
+		bad=1
+	fi
+	rm -rf "$copy"
+}
+
+bad=0
+found=$(faults "$top")
+if [ -z "$found" ]; then
+	echo "ok - nobody includes what it may not know"
+else
+	echo "not ok - layering"
+	echo "$found"
+	bad=1
+fi
+plant proto/frame.c '#include "daemon/log.h"'
+plant client-lib/l2.c '#include "daemon/relay.h"'
+plant daemon/client.c '#include "client-lib/etherconn.h"'
+plant daemon/client.c '#include <ev.h>'
+plant daemon/relay.c '#include <pcap/pcap.h>'
+plant proto/msg.c '#include <cjson/cJSON.h>'
+plant daemon/channel.c '#include "daemon/client.h"'
+plant daemon/datapath_rx.c '#include "daemon/log.h"'
+plant proto/sock.c '#include "sock.h"'
+exit $bad
