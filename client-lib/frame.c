@@ -19,7 +19,9 @@ EC_API int ec_l2addr_parse(const char *text, struct ec_l2addr *addr)
 	struct ecp_l2addr found;
 	if (ecp_l2addr_parse(text, &found) < 0)
 		return eci_error_set(
-		    -EINVAL, "\"%.60s\" is no address like 02:00:00:00:00:01|100|200",
+		    -EINVAL,
+		    "\"%.60s\" is no address like 02:00:00:00:00:01|100|200 (at most two "
+		    "VLANs, ids up to 4095)",
 		    text);
 	*addr = (struct ec_l2addr){.n_vlans = found.n_vlans};
 	memcpy(addr->mac, found.mac, sizeof(addr->mac));

@@ -1,5 +1,5 @@
 /*
- * main.c - etherconnctl(8): options, the table of commands, the connection.
+ * main.c - etherconnctl(8): options, and the table of commands.
  */
 #include "ctl/ctl.h"
 
@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct command {
 	const char *name, *arguments, *text;
@@ -23,7 +24,7 @@ static const struct command {
 
 static void usage(FILE *to)
 {
-	fputs("usage: etherconnctl [-i IF | -s SOCKET] [-j] [-a] COMMAND\n\n", to);
+	fputs("usage: etherconnctl [-i IF | -s SOCKET] [-j [-p]] [-a] COMMAND\n\n", to);
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		fprintf(to, "  %-6s %-26s %s\n", commands[i].name, commands[i].arguments,
 			commands[i].text);
@@ -33,6 +34,7 @@ static void usage(FILE *to)
 	      "else\n"
 	      "                      " ECP_SOCK_PATH ")\n"
 	      "  -j, --json          one JSON document instead of text\n"
+	      "  -p, --pretty        with -j: indented\n"
 	      "  -a, --all           stats: counters that are zero, too\n"
 	      "  -h, --help          this text\n"
 	      "  -V, --version       version\n",
@@ -49,58 +51,6 @@ enum ctl_exit ctl_complain(enum ctl_exit code, const char *format, ...)
 	va_end(args);
 	fputc('\n', stderr);
 	return code;
-}
-
-/* ---- the daemon ---- */
-
-static enum ctl_exit ctl_connect(struct ctl *ctl)
-{
-	ctl->fd = ecp_sock_connect(ctl->socket);
-	switch (ctl->fd) {
-	case -ENOENT:
-	case -ECONNREFUSED:
-		return ctl_complain(CTL_FAILED,
-				    "no daemon answers at %s: is etherconnd running?",
-				    ctl->socket);
-	case -EACCES:
-		return ctl_complain(CTL_FAILED,
-				    "%s: permission denied: you are not in its group",
-				    ctl->socket);
-	default:
-		if (ctl->fd < 0)
-			return ctl_complain(CTL_FAILED, "%s: %s", ctl->socket,
-					    strerror(-ctl->fd));
-		return CTL_OK;
-	}
-}
-
-enum ctl_exit ctl_ask(struct ctl *ctl, enum ecp_reply_type expected)
-{
-	struct ecp_error err = {0};
-	if (ecp_ask(ctl->fd, &ctl->request, &ctl->reply, ctl->text, NULL, NULL, &err) < 0)
-		return ctl_complain(CTL_FAILED, "%s", err.text);
-	if (ctl->reply.type == ECP_REP_ERROR)
-		return ctl_complain(CTL_FAILED, "%s", ctl->reply.error.text);
-	if (ctl->reply.type != expected)
-		return ctl_complain(CTL_FAILED, "the daemon answered something else");
-	return CTL_OK;
-}
-
-enum ctl_exit ctl_pages(struct ctl *ctl, enum ecp_show what, ctl_page_fn *fn)
-{
-	uint64_t after = 0;
-	bool first = true;
-	do {
-		ctl->request.type = ECP_REQ_SHOW;
-		ctl->request.show = (struct ecp_show_request){.what = what, .after = after};
-		enum ctl_exit r = ctl_ask(ctl, ECP_REP_PAGE);
-		if (r != CTL_OK)
-			return r;
-		fn(ctl, &ctl->reply.page, first);
-		after = ctl->reply.page.next;
-		first = false;
-	} while (ctl->reply.page.more);
-	return CTL_OK;
 }
 
 /* ---- the command line ---- */
@@ -135,6 +85,7 @@ static bool take_options(struct ctl *ctl, int argc, char **argv, enum ctl_exit *
 	    {"interface", required_argument, NULL, 'i'},
 	    {"socket", required_argument, NULL, 's'},
 	    {"json", no_argument, NULL, 'j'},
+	    {"pretty", no_argument, NULL, 'p'},
 	    {"all", no_argument, NULL, 'a'},
 	    {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'V'},
@@ -142,7 +93,7 @@ static bool take_options(struct ctl *ctl, int argc, char **argv, enum ctl_exit *
 	};
 	int c;
 	*code = CTL_USAGE;
-	while ((c = getopt_long(argc, argv, "s:i:jahV", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "s:i:jpahV", options, NULL)) != -1) {
 		switch (c) {
 		case 's':
 			ctl->socket = optarg;
@@ -152,6 +103,9 @@ static bool take_options(struct ctl *ctl, int argc, char **argv, enum ctl_exit *
 			break;
 		case 'j':
 			ctl->json = true;
+			break;
+		case 'p':
+			ctl->pretty = true;
 			break;
 		case 'a':
 			ctl->all = true;
@@ -174,6 +128,13 @@ static bool take_options(struct ctl *ctl, int argc, char **argv, enum ctl_exit *
 	return false;
 }
 
+/* On a terminal that has colours, unless told not to (no-color.org). */
+static bool want_colour(void)
+{
+	const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
+	return isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") && !(no && *no);
+}
+
 int main(int argc, char **argv)
 {
 	static struct ctl ctl;
@@ -186,10 +147,11 @@ int main(int argc, char **argv)
 	const struct command *command = find_command(argv[optind]);
 	if (!command)
 		return CTL_USAGE;
+	ctl.colour = want_colour();
 	code = ctl_connect(&ctl);
 	if (code == CTL_OK)
 		code = command->run(&ctl, argc - optind - 1, argv + optind + 1);
-	if (fflush(stdout) != 0 && code == CTL_OK)
+	if ((fflush(stdout) != 0 || ferror(stdout)) && code == CTL_OK)
 		code = ctl_complain(CTL_FAILED, "writing: %s", strerror(errno));
 	return code;
 }

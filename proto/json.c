@@ -75,6 +75,18 @@ static void blank_comments(char *at)
 	}
 }
 
+/* Where the parser gave up, in words of at most one line. */
+static int error_at(struct ecp_error *err, const char *text, const char *at)
+{
+	unsigned line = line_of(text, at);
+	size_t len = strcspn(at, "\r\n");
+	if (!*at)
+		return ecp_error_set(err, -EBADMSG, "line %u: not JSON: it ends too early",
+				     line);
+	return ecp_error_set(err, -EBADMSG, "line %u: not JSON at \"%.*s\"", line,
+			     len < 20 ? (int)len : 20, at);
+}
+
 static bool only_blanks(const char *at)
 {
 	return at[strspn(at, " \t\r\n")] == 0;
@@ -97,8 +109,7 @@ struct ecp_json *ecp_json_parse(const char *text, size_t len, bool comments,
 		blank_comments(copy);
 	cJSON *root = cJSON_ParseWithOpts(copy, &end, 0);
 	if (!root || !only_blanks(end)) {
-		ecp_error_set(err, -EBADMSG, "line %u: not JSON near \"%.20s\"",
-			      line_of(copy, end), end);
+		error_at(err, copy, end);
 		cJSON_Delete(root);
 		root = NULL;
 	}

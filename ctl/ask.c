@@ -1,0 +1,61 @@
+/*
+ * ask.c - the connection to the daemon: questions, and lists page by page.
+ */
+#include "ctl/ctl.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum ctl_exit ctl_connect(struct ctl *ctl)
+{
+	ctl->fd = ecp_sock_connect(ctl->socket);
+	switch (ctl->fd) {
+	case -ENOENT:
+	case -ECONNREFUSED:
+		return ctl_complain(CTL_FAILED,
+				    "no daemon answers at %s: is etherconnd running?",
+				    ctl->socket);
+	case -EACCES:
+		return ctl_complain(CTL_FAILED,
+				    "%s: permission denied: you are not in its group",
+				    ctl->socket);
+	default:
+		if (ctl->fd < 0)
+			return ctl_complain(CTL_FAILED, "%s: %s", ctl->socket,
+					    strerror(-ctl->fd));
+		return CTL_OK;
+	}
+}
+
+enum ctl_exit ctl_ask(struct ctl *ctl, enum ecp_reply_type expected)
+{
+	struct ecp_error err = {0};
+	if (ecp_ask(ctl->fd, &ctl->request, &ctl->reply, ctl->text, NULL, NULL, &err) < 0)
+		return ctl_complain(CTL_FAILED, "%s", err.text);
+	if (ctl->reply.type == ECP_REP_ERROR)
+		return ctl_complain(CTL_FAILED, "%s", ctl->reply.error.text);
+	if (ctl->reply.type != expected)
+		return ctl_complain(CTL_FAILED, "the daemon answered something else");
+	return CTL_OK;
+}
+
+enum ctl_exit ctl_pages(struct ctl *ctl, enum ecp_show what, ctl_page_fn *fn)
+{
+	const struct ecp_page *page = &ctl->reply.page;
+	uint64_t after = 0;
+	bool first = true;
+	do {
+		ctl->request.type = ECP_REQ_SHOW;
+		ctl->request.show = (struct ecp_show_request){.what = what, .after = after};
+		enum ctl_exit r = ctl_ask(ctl, ECP_REP_PAGE);
+		if (r != CTL_OK)
+			return r;
+		if (page->what != what || (page->more && !page->n))
+			return ctl_complain(CTL_FAILED,
+					    "the daemon answered something else");
+		fn(ctl, page, first);
+		after = page->next;
+		first = false;
+	} while (page->more);
+	return CTL_OK;
+}
