@@ -131,19 +131,22 @@ static void endpoint_row(struct table *t, const struct ecp_page *page, unsigned 
 /* ---- lists ---- */
 
 static const struct list {
-	const char *name;
+	const char *name, *brief; /* brief: what is no beginning of it, or NULL */
 	void (*row)(struct table *, const struct ecp_page *, unsigned i);
 	const char *titles[TABLE_COLUMNS + 1];
 } lists[] = {
     [ECP_SHOW_RELAYS] = {"relays",
+			 NULL,
 			 relay_row,
 			 {"INTERFACE", "BACKEND", "MAC", "MTU", "STATE", "CLIENTS",
 			  "ENDPOINTS", "RX", "RX-DROPS", "TX", "TX-DROPS"}},
     [ECP_SHOW_CLIENTS] = {"clients",
+			  NULL,
 			  client_row,
 			  {"CLIENT", "PID", "COMMAND", "UID", "INTERFACE", "ENDPOINTS",
 			   "RX-RING", "RX", "TX", "DROPS"}},
     [ECP_SHOW_ENDPOINTS] = {"endpoints",
+			    "ep",
 			    endpoint_row,
 			    {"CLIENT", "ID", "KIND", "MAC|VLANS", "LOCAL", "ETHERTYPES",
 			     "FLAGS", "RX", "TX", "DROPS"}},
@@ -186,12 +189,18 @@ void ctl_page_json(struct ctl *ctl, const struct ecp_page *page, bool first)
 	document_end(document);
 }
 
+static bool list_is_called(const struct list *list, const char *word)
+{
+	return !strncmp(list->name, word, strlen(word)) ||
+	       (list->brief && !strcmp(list->brief, word));
+}
+
 enum ctl_exit cmd_show(struct ctl *ctl, int argc, char **argv)
 {
 	if (argc != 1 || !*argv[0])
 		return ctl_complain(CTL_USAGE, "show what?  relays, clients or endpoints");
 	for (unsigned i = 0; i < N_LISTS; i++)
-		if (!strncmp(lists[i].name, argv[0], strlen(argv[0])))
+		if (list_is_called(&lists[i], argv[0]))
 			return ctl_pages(ctl, i, ctl->json ? ctl_page_json : page_text);
 	return ctl_complain(CTL_USAGE, "\"%s\" is none of relays, clients, endpoints",
 			    argv[0]);
