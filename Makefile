@@ -13,6 +13,7 @@ LIBDIR ?= $(PREFIX)/lib
 CC ?= gcc
 SAN ?=
 WERROR ?=
+V ?=
 
 # One build folder for each compiler and sanitizer, so they never mix.
 variant := $(if $(filter-out gcc cc,$(notdir $(CC))),$(notdir $(CC)))$(SAN)
@@ -47,6 +48,10 @@ tools := $(patsubst tests/%.c,%,$(wildcard tests/tool_*.c))
 test_src := $(filter-out tests/check_% tests/tool_% tests/fuzz_%,$(wildcard tests/*.c))
 bench_src := $(filter-out bench/bench_%,$(wildcard bench/*.c))
 
+# One short line a step; V=1 shows the commands.
+Q := $(if $(V),,@)
+say = @$(if $(V),:,echo '  $1 $@')
+
 obj = $(patsubst %.c,$B/obj/%.o,$1)
 daemon_libs := -lev -lpcap -lcjson
 lib_libs := -lcjson
@@ -64,35 +69,43 @@ $B/libtest.a: $(call obj,$(test_src))
 $B/libbench.a: $(call obj,$(bench_src))
 $B/libetherconn.a: $(call obj,$(lib_src) $(proto_src))
 $B/%.a:
-	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)
+	$Qrm -f $@
+	$Q$(AR) rcs $@ $^
 
 $B/etherconnd: $(call obj,daemon/main.c) $B/libdaemon.a $B/libproto.a
-	$(CC) $(cflags) $(CFLAGS) -pie $(ldflags) $(LDFLAGS) -o $@ $^ $(daemon_libs)
+	$(call say,LD)
+	$Q$(CC) $(cflags) $(CFLAGS) -pie $(ldflags) $(LDFLAGS) -o $@ $^ $(daemon_libs)
 $B/etherconnctl: $(call obj,$(ctl_src)) $B/libproto.a
-	$(CC) $(cflags) $(CFLAGS) -pie $(ldflags) $(LDFLAGS) -o $@ $^ $(lib_libs)
+	$(call say,LD)
+	$Q$(CC) $(cflags) $(CFLAGS) -pie $(ldflags) $(LDFLAGS) -o $@ $^ $(lib_libs)
 $B/$(soname): $(call obj,$(lib_src) $(proto_src)) client-lib/libetherconn.map
-	$(CC) $(cflags) $(CFLAGS) -shared -Wl,-soname,$(soname) \
+	$(call say,LD)
+	$Q$(CC) $(cflags) $(CFLAGS) -shared -Wl,-soname,$(soname) \
 		-Wl,--version-script,client-lib/libetherconn.map $(ldflags) $(LDFLAGS) -o $@ \
 		$(filter %.o,$^) $(lib_libs)
 $B/libetherconn.so: $B/$(soname)
 	ln -sf $(soname) $@
 $B/examples/%: $B/obj/examples/%.o $B/libetherconn.so
 	@mkdir -p $(@D)
-	$(CC) $(cflags) $(CFLAGS) $(ldflags) $(LDFLAGS) -o $@ $< -L$B -letherconn -Wl,-rpath,'$$ORIGIN/..'
+	$(call say,LD)
+	$Q$(CC) $(cflags) $(CFLAGS) $(ldflags) $(LDFLAGS) -o $@ $< -L$B -letherconn -Wl,-rpath,'$$ORIGIN/..'
 $B/tests/%: $B/obj/tests/%.o $B/libtest.a $B/libdaemon.a $B/libetherconn.a
 	@mkdir -p $(@D)
-	$(CC) $(cflags) $(CFLAGS) $(ldflags) $(LDFLAGS) -o $@ $^ $(daemon_libs) -lcheck -lsubunit -lm -lrt -lpthread
+	$(call say,LD)
+	$Q$(CC) $(cflags) $(CFLAGS) $(ldflags) $(LDFLAGS) -o $@ $^ $(daemon_libs) -lcheck -lsubunit -lm -lrt -lpthread
 $B/bench/%: $B/obj/bench/%.o $B/libbench.a $B/libtest.a $B/libdaemon.a $B/libetherconn.a
 	@mkdir -p $(@D)
-	$(CC) $(cflags) $(CFLAGS) $(ldflags) $(LDFLAGS) -o $@ $^ $(daemon_libs) -lm
+	$(call say,LD)
+	$Q$(CC) $(cflags) $(CFLAGS) $(ldflags) $(LDFLAGS) -o $@ $^ $(daemon_libs) -lm
 
 # Examples see the library as its users do: by its installed header alone.
 $B/obj/examples/%.o: cflags += -Iclient-lib
 
 $B/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(cflags) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)
+	$Q$(CC) $(cflags) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 -include $(shell find $B/obj -name '*.d' 2>/dev/null)
 
 # ---- what people type ----

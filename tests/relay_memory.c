@@ -3,6 +3,8 @@
  */
 #include "tests/relay_memory.h"
 
+#include "tests/frames.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +27,7 @@ struct memory {
 	uint8_t *kept;
 	uint32_t kept_len[RELAY_MEMORY_KEPT];
 	uint64_t n_sent;
-	bool down;
+	bool down, reflect;
 	FILE *pcap;
 };
 
@@ -160,6 +162,15 @@ static unsigned memory_tx_reserve(struct relay *relay, struct relay_buffer *buff
 	return max;
 }
 
+static void reflect(struct relay *relay, const struct relay_buffer *buffer)
+{
+	struct ecp_tag tag;
+	uint8_t frame[SLOT];
+	memcpy(frame, buffer->data, buffer->len);
+	uint32_t len = test_frame_strip(frame, buffer->len, &tag);
+	relay_memory_push(relay, frame, len, &tag, 0);
+}
+
 static void memory_tx_submit(struct relay *relay, const struct relay_buffer *buffers,
 			     unsigned n)
 {
@@ -172,6 +183,8 @@ static void memory_tx_submit(struct relay *relay, const struct relay_buffer *buf
 		uint64_t at = m->n_sent + i;
 		relay->stats.tx_bytes += buffers[i].len;
 		record(m, NULL, buffers[i].data, buffers[i].len);
+		if (m->reflect)
+			reflect(relay, &buffers[i]);
 		if (at >= RELAY_MEMORY_KEPT)
 			continue;
 		memcpy(m->kept + at * SLOT, buffers[i].data, buffers[i].len);
@@ -247,6 +260,11 @@ const uint8_t *relay_memory_sent(const struct relay *relay, unsigned i, uint32_t
 void relay_memory_forget_sent(struct relay *relay)
 {
 	((struct memory *)relay->priv)->n_sent = 0;
+}
+
+void relay_memory_reflect(struct relay *relay, bool reflects)
+{
+	((struct memory *)relay->priv)->reflect = reflects;
 }
 
 void relay_memory_set_down(struct relay *relay, bool down)

@@ -31,6 +31,9 @@ uint64_t relay_memory_n_sent(const struct relay *relay);
 const uint8_t *relay_memory_sent(const struct relay *relay, unsigned i, uint32_t *len);
 void relay_memory_forget_sent(struct relay *relay);
 
+/* From now on whatever is sent comes back as received, its outer tag beside it. */
+void relay_memory_reflect(struct relay *relay, bool reflect);
+
 /* From now on tx_submit fails: every frame counts as tx_down. */
 void relay_memory_set_down(struct relay *relay, bool down);
 

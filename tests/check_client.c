@@ -1,0 +1,679 @@
+/*
+ * check_client.c - the library against a real daemon, whose relay sends everything back.
+ *
+ * The daemon runs in a process of its own on the memory relay: what one endpoint sends to the
+ * MAC address of another comes in again and is that one's.
+ */
+#include "client-lib/etherconn.h"
+#include "daemon/daemon.h"
+#include "tests/relay_memory.h"
+
+#include <arpa/inet.h>
+#include <check.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MAC1 "02:00:00:00:00:01"
+#define MAC2 "02:00:00:00:00:02"
+#define MS   INT64_C(1000000)
+#define SOON (2000 * MS) /* what must come comes before this */
+
+static char dir[] = "/tmp/check_client-XXXXXX", sock[64];
+static pid_t daemon_pid;
+static struct ec_relay *relay;
+
+/* ---- the daemon ---- */
+
+static void serve(int ready)
+{
+	static struct daemon daemon;
+	struct ecp_error err = {0};
+	struct config config;
+	char text[ECP_ERROR_TEXT];
+	struct relay_config none = {.interface = RELAY_MEMORY_NAME};
+	config_defaults(&config);
+	log_set_level(LOG_LEVEL_ERROR);
+	snprintf(config.socket, sizeof(config.socket), "%s", sock);
+	if (relay_open_ops(&daemon.datapaths[0].relay, &relay_memory_ops, &none, text,
+			   sizeof(text)) < 0 ||
+	    daemon_start_on_relays(&daemon, 1, &config, &err) < 0)
+		_exit(1);
+	relay_memory_reflect(&daemon.datapaths[0].relay, true);
+	if (write(ready, "", 1) != 1)
+		_exit(1);
+	daemon_run(&daemon);
+	daemon_stop(&daemon);
+	_exit(0);
+}
+
+static void start_daemon(void)
+{
+	int ready[2];
+	char byte;
+	strcpy(dir + strlen(dir) - 6, "XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(sock, sizeof(sock), "%s/sock", dir);
+	ck_assert_int_eq(pipe(ready), 0);
+	daemon_pid = fork();
+	if (daemon_pid == 0)
+		serve(ready[1]);
+	close(ready[1]);
+	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+}
+
+static struct ec_relay *connect_relay(uint32_t queue_depth)
+{
+	struct ec_relay *r;
+	struct ec_relay_opts opts = EC_RELAY_OPTS;
+	opts.socket = sock;
+	opts.tx_ring = 64 << 10;
+	opts.queue_depth = queue_depth;
+	int e = ec_relay_open(&r, NULL, &opts);
+	ck_assert_msg(e == 0, "%s", ec_error_text());
+	return r;
+}
+
+static void setup(void)
+{
+	start_daemon();
+	relay = connect_relay(0);
+}
+
+static void teardown(void)
+{
+	int status;
+	ec_relay_close(relay);
+	kill(daemon_pid, SIGTERM);
+	ck_assert_int_eq(waitpid(daemon_pid, &status, 0), daemon_pid);
+	unlink(sock);
+	rmdir(dir);
+	ck_assert(WIFEXITED(status) || WTERMSIG(status) == SIGKILL);
+}
+
+/* ---- short names ---- */
+
+static struct ec_l2 *open_l2(const char *text, unsigned flags)
+{
+	struct ec_l2addr addr;
+	struct ec_l2_opts opts = EC_L2_OPTS;
+	struct ec_l2 *l2;
+	opts.flags = flags;
+	ck_assert_int_eq(ec_l2addr_parse(text, &addr), 0);
+	int r = ec_l2_open(&l2, relay, &addr, &opts);
+	ck_assert_msg(r == 0, "%s", ec_error_text());
+	ec_l2_set_read_deadline(l2, ec_now() + SOON);
+	return l2;
+}
+
+static struct ec_udp *open_udp(struct ec_l2 *l2, const char *local, unsigned flags)
+{
+	struct ec_udp_opts opts = EC_UDP_OPTS;
+	struct ec_udp *udp;
+	opts.flags = flags;
+	int r = ec_udp_open(&udp, l2, local, &opts);
+	ck_assert_msg(r == 0, "%s", ec_error_text());
+	ec_udp_set_read_deadline(udp, ec_now() + SOON);
+	return udp;
+}
+
+static const uint8_t *mac_of(const struct ec_l2 *l2)
+{
+	return ec_l2_addr(l2)->mac;
+}
+
+static const uint8_t everybody[6] = {255, 255, 255, 255, 255, 255};
+#define TYPE 0x88b5 /* IEEE 802: for local experiments */
+static const uint16_t type_list[] = {TYPE};
+
+/* An endpoint for TYPE frames. */
+static struct ec_l2 *open_raw(const char *text, unsigned flags)
+{
+	struct ec_l2addr addr;
+	struct ec_l2_opts opts = EC_L2_OPTS;
+	struct ec_l2 *l2;
+	opts.flags = flags;
+	opts.ethertypes = type_list;
+	opts.n_ethertypes = 1;
+	ck_assert_int_eq(ec_l2addr_parse(text, &addr), 0);
+	ck_assert_int_eq(ec_l2_open(&l2, relay, &addr, &opts), 0);
+	ec_l2_set_read_deadline(l2, ec_now() + SOON);
+	return l2;
+}
+
+static void send_raw(struct ec_l2 *from, const uint8_t *to, const char *text)
+{
+	ssize_t n = ec_l2_send(from, text, strlen(text), TYPE, to, 0);
+	ck_assert_msg(n == (ssize_t)strlen(text), "%s", ec_error_text());
+}
+
+static void expect_raw(struct ec_l2 *l2, const char *text)
+{
+	char buf[100] = "";
+	ssize_t n = ec_l2_recv(l2, buf, sizeof(buf) - 1, 0, NULL);
+	ck_assert_msg(n == (ssize_t)strlen(text), "%zd, %s", n, ec_error_text());
+	ck_assert_str_eq(buf, text);
+}
+
+static void expect_nothing(struct ec_l2 *l2)
+{
+	char buf[10];
+	ck_assert_int_eq(ec_l2_recv(l2, buf, sizeof(buf), EC_DONTWAIT, NULL), -EAGAIN);
+}
+
+static struct sockaddr_storage addr4(const char *ip, uint16_t port)
+{
+	struct sockaddr_storage ss = {0};
+	struct sockaddr_in *sin = (struct sockaddr_in *)&ss;
+	sin->sin_family = AF_INET;
+	sin->sin_port = htons(port);
+	ck_assert_int_eq(inet_pton(AF_INET, ip, &sin->sin_addr), 1);
+	return ss;
+}
+
+static struct sockaddr_storage addr6(const char *ip, uint16_t port)
+{
+	struct sockaddr_storage ss = {0};
+	struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)&ss;
+	sin6->sin6_family = AF_INET6;
+	sin6->sin6_port = htons(port);
+	ck_assert_int_eq(inet_pton(AF_INET6, ip, &sin6->sin6_addr), 1);
+	return ss;
+}
+
+static bool readable(int fd, int timeout_ms)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	return poll(&p, 1, timeout_ms) == 1;
+}
+
+/* ---- L2 ---- */
+
+START_TEST(test_l2_frame)
+{
+	static const char *const vlans[] = {"", "|100", "|200|100"};
+	char a[40], b[40], buf[100];
+	snprintf(a, sizeof(a), MAC1 "%s", vlans[_i]);
+	snprintf(b, sizeof(b), MAC2 "%s", vlans[_i]);
+	struct ec_l2 *from = open_raw(a, 0), *to = open_raw(b, 0);
+	struct ec_frame info;
+	struct ec_vlan tags[EC_VLANS_MAX];
+	send_raw(from, mac_of(to), "hello");
+	ck_assert_int_eq(ec_l2_recv(to, buf, sizeof(buf), 0, &info), 5);
+	ck_assert_mem_eq(buf, "hello", 5);
+	ck_assert_ptr_eq(info.l2, to);
+	ck_assert_uint_eq(info.ethertype, TYPE);
+	ck_assert_uint_eq(info.len, 14 + 4 * (unsigned)_i + 5);
+	ck_assert_mem_eq(ec_frame_src_mac(&info), mac_of(from), 6);
+	ck_assert_mem_eq(ec_frame_dst_mac(&info), mac_of(to), 6);
+	ck_assert_uint_eq(ec_frame_vlans(&info, tags), (unsigned)_i);
+	if (_i)
+		ck_assert_uint_eq(tags[_i - 1].id, 100);
+	ck_assert(info.time_ns > 0);
+	expect_nothing(from);
+}
+END_TEST
+
+START_TEST(test_truncation_is_reported)
+{
+	struct ec_l2 *a = open_raw(MAC1, 0), *b = open_raw(MAC2, 0);
+	char buf[4];
+	send_raw(a, mac_of(b), "0123456789");
+	ck_assert_int_eq(ec_l2_recv(b, buf, 4, 0, NULL), 10);
+	ck_assert_mem_eq(buf, "0123", 4);
+	expect_nothing(b);
+}
+END_TEST
+
+START_TEST(test_send_refusals)
+{
+	static char big[2000];
+	struct ec_l2 *l2 = open_l2(MAC1 "|100|200", 0);
+	ck_assert_uint_eq(ec_l2_payload_max(l2), 1496);
+	ck_assert_int_eq(ec_l2_send(l2, big, 1496, TYPE, everybody, 0), 1496);
+	ck_assert_int_eq(ec_l2_send(l2, big, 1497, TYPE, everybody, 0), -EMSGSIZE);
+	ck_assert_ptr_nonnull(strstr(ec_error_text(), "lets 1496 pass"));
+	ck_assert_int_eq(ec_l2_send(l2, big, 10, 0x8100, everybody, 0), -EINVAL);
+	ck_assert_int_eq(ec_l2_send_ip(l2, "\x50", 1, everybody, 0), -EPROTONOSUPPORT);
+	ck_assert_int_eq(ec_l2_send_ip(l2, "", 0, everybody, 0), -EPROTONOSUPPORT);
+}
+END_TEST
+
+START_TEST(test_open_refusals)
+{
+	static const struct {
+		struct ec_l2addr addr;
+		int error;
+		const char *says;
+	} rows[] = {
+	    {{{2, 0, 0, 0, 0, 1}, 0, {{0}}}, -EADDRINUSE, "taken by this client already"},
+	    {{{3, 0, 0, 0, 0, 1}, 0, {{0}}}, -EINVAL, "multicast"},
+	    {{{2, 0, 0, 0, 0, 9}, 3, {{0}}}, -EINVAL, "two VLAN tags"},
+	    {{{2, 0, 0, 0, 0, 9}, 1, {{.id = 5000}}}, -EINVAL, "4095"},
+	    {{{2, 0, 0, 0, 0, 9}, 1, {{.id = 1, .tpid = 0x1234}}}, -EINVAL, "TPID"},
+	    {{{2, 0, 0, 0, 0xff, 0xff}, 0, {{0}}}, -EACCES, "own address"},
+	};
+	struct ec_l2 *l2;
+	open_l2(MAC1, 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		ck_assert_int_eq(ec_l2_open(&l2, relay, &rows[i].addr, NULL),
+				 rows[i].error);
+		ck_assert_msg(strstr(ec_error_text(), rows[i].says), "%s", ec_error_text());
+	}
+}
+END_TEST
+
+START_TEST(test_close_gives_back)
+{
+	struct ec_l2 *a = open_raw(MAC1, 0), *b = open_raw(MAC2, 0);
+	send_raw(a, mac_of(b), "for the old one");
+	ck_assert(readable(ec_relay_fd(relay), 2000)); /* it is in our ring */
+	ec_l2_close(b);
+	b = open_raw(MAC2, 0);
+	send_raw(a, mac_of(b), "for the new one");
+	expect_raw(b, "for the new one");
+}
+END_TEST
+
+START_TEST(test_broadcast_by_vlan)
+{
+	struct ec_l2 *from = open_raw(MAC1 "|100", 0);
+	struct ec_l2 *a = open_raw("02:00:00:00:00:0a|100", EC_L2_MULTICAST);
+	struct ec_l2 *b = open_raw("02:00:00:00:00:0b|100", EC_L2_MULTICAST);
+	struct ec_l2 *other = open_raw("02:00:00:00:00:0c|200", EC_L2_MULTICAST);
+	struct ec_l2 *any = open_raw("02:00:00:00:00:0d", EC_L2_MULTICAST_ANY);
+	struct ec_l2 *deaf = open_raw("02:00:00:00:00:0e|100", 0);
+	struct ec_l2 *ip = open_l2("02:00:00:00:00:0f|100", EC_L2_MULTICAST);
+	send_raw(from, everybody, "to all");
+	expect_raw(a, "to all");
+	expect_raw(b, "to all");
+	expect_raw(any, "to all");
+	expect_nothing(other);
+	expect_nothing(deaf);
+	expect_nothing(ip);
+	expect_nothing(from);
+}
+END_TEST
+
+START_TEST(test_closing_amid_a_fanout)
+{
+	struct ec_l2 *from = open_raw(MAC1, 0);
+	struct ec_l2 *a = open_raw("02:00:00:00:00:0a", EC_L2_MULTICAST);
+	struct ec_l2 *b = open_raw("02:00:00:00:00:0b", EC_L2_MULTICAST);
+	struct ec_l2 *c = open_raw("02:00:00:00:00:0c", EC_L2_MULTICAST);
+	struct ec_frame f;
+	send_raw(from, everybody, "to all");
+	ck_assert_int_eq(ec_relay_recv(relay, &f, 1, 2000), 1);
+	ck_assert_ptr_eq(f.l2, c); /* the last that was opened comes first */
+	ec_l2_close(b);            /* the next in line */
+	ck_assert_int_eq(ec_relay_recv(relay, &f, 1, 2000), 1);
+	ck_assert_ptr_eq(f.l2, a);
+	ck_assert_mem_eq(f.l3, "to all", 6);
+	ck_assert_int_eq(ec_relay_recv(relay, &f, 1, 0), 0);
+}
+END_TEST
+
+/* ---- order, queues, batches ---- */
+
+START_TEST(test_others_are_set_aside)
+{
+	struct ec_l2 *a = open_raw(MAC1, 0), *b = open_raw(MAC2, 0);
+	send_raw(a, mac_of(b), "b1");
+	send_raw(b, mac_of(a), "a1");
+	send_raw(a, mac_of(b), "b2");
+	send_raw(b, mac_of(a), "a2");
+	expect_raw(a, "a1");
+	expect_raw(a, "a2");
+	expect_raw(b, "b1");
+	expect_raw(b, "b2");
+	expect_nothing(a);
+	expect_nothing(b);
+}
+END_TEST
+
+START_TEST(test_queues_drop_the_oldest)
+{
+	struct ec_relay_stats stats;
+	ec_relay_close(relay);
+	relay = connect_relay(3);
+	struct ec_l2 *a = open_raw(MAC1, 0), *b = open_raw(MAC2, 0);
+	char text[2] = "0";
+	for (; *text < '8'; ++*text)
+		send_raw(a, mac_of(b), text);
+	send_raw(b, mac_of(a), "last");
+	expect_raw(a, "last");
+	expect_raw(b, "5");
+	expect_raw(b, "6");
+	expect_raw(b, "7");
+	expect_nothing(b);
+	ec_relay_stats(relay, &stats);
+	ck_assert_uint_eq(stats.rx_queue_drops, 5);
+	ck_assert_uint_eq(stats.rx, 9);
+	ck_assert_uint_eq(stats.tx, 9);
+}
+END_TEST
+
+START_TEST(test_batch)
+{
+	struct ec_l2addr addr;
+	struct ec_l2_opts opts = EC_L2_OPTS;
+	struct ec_frame frames[8];
+	struct ec_l2 *b;
+	char here;
+	struct ec_l2 *a = open_raw(MAC1, 0);
+	opts.user = &here;
+	opts.ethertypes = type_list;
+	opts.n_ethertypes = 1;
+	ec_l2addr_parse(MAC2, &addr);
+	ck_assert_int_eq(ec_l2_open(&b, relay, &addr, &opts), 0);
+	for (unsigned i = 0; i < 20; i++)
+		ck_assert_int_eq(ec_l2_send(a, &i, sizeof(i), TYPE, addr.mac, EC_MORE), 4);
+	ck_assert_int_eq(ec_relay_recv(relay, frames, 8, 0), 0); /* not published */
+	ck_assert_int_eq(ec_relay_flush(relay), 0);
+	for (unsigned got = 0; got < 20;) {
+		int n = ec_relay_recv(relay, frames, 8, 2000);
+		ck_assert_int_gt(n, 0);
+		for (int i = 0; i < n; i++, got++) {
+			ck_assert_ptr_eq(frames[i].user, &here);
+			ck_assert_ptr_eq(frames[i].l2, b);
+			ck_assert_mem_eq(frames[i].l3, &got, 4);
+		}
+	}
+}
+END_TEST
+
+/* ---- time ---- */
+
+START_TEST(test_deadlines)
+{
+	struct ec_l2 *a = open_raw(MAC1, 0), *b = open_raw(MAC2, 0);
+	char buf[10];
+	int64_t begin = ec_now();
+	ec_l2_set_read_deadline(b, begin + 50 * MS);
+	ck_assert_int_eq(ec_l2_recv(b, buf, sizeof(buf), 0, NULL), -ETIMEDOUT);
+	ck_assert_int_ge(ec_now() - begin, 50 * MS);
+	/* a past one fails at once, but not if something is there */
+	ck_assert_int_eq(ec_l2_recv(b, buf, sizeof(buf), 0, NULL), -ETIMEDOUT);
+	send_raw(a, mac_of(b), "x");
+	send_raw(b, mac_of(a), "y");
+	expect_raw(a, "y"); /* now "x" is set aside */
+	expect_raw(b, "x");
+	ec_l2_set_read_deadline(b, 0);
+	send_raw(a, mac_of(b), "x");
+	expect_raw(b, "x");
+}
+END_TEST
+
+START_TEST(test_fd_is_level_triggered)
+{
+	struct ec_l2 *a = open_raw(MAC1, 0), *b = open_raw(MAC2, 0);
+	struct ec_frame f;
+	int fd = ec_relay_fd(relay);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(ec_relay_recv(relay, &f, 1, 0), 0);
+	ck_assert(!readable(fd, 0));
+	for (int round = 0; round < 3; round++) {
+		send_raw(a, mac_of(b), "1");
+		send_raw(a, mac_of(b), "2");
+		ck_assert(readable(fd, 2000));
+		expect_raw(b, "1");
+		ck_assert(readable(fd, 2000));
+		ck_assert(readable(fd, 2000)); /* still */
+		expect_raw(b, "2");
+		expect_nothing(b);
+		ck_assert(!readable(fd, 0));
+	}
+	/* what is set aside counts as unread */
+	send_raw(a, mac_of(b), "3");
+	send_raw(b, mac_of(a), "4");
+	expect_raw(a, "4");
+	expect_nothing(a);
+	ck_assert(readable(fd, 0));
+	expect_raw(b, "3");
+	expect_nothing(b);
+	ck_assert(!readable(fd, 0));
+}
+END_TEST
+
+/* A stopped daemon takes nothing: the ring fills, and nothing in it is lost. */
+START_TEST(test_full_ring)
+{
+	struct ec_l2 *a = open_raw(MAC1, 0), *b = open_raw(MAC2, 0);
+	static char payload[1000];
+	unsigned sent = 0;
+	ssize_t n;
+	kill(daemon_pid, SIGSTOP);
+	while ((n = ec_l2_send(a, payload, sizeof(payload), TYPE, mac_of(b), EC_DONTWAIT)) >
+	       0)
+		sent++;
+	ck_assert_int_eq(n, -EAGAIN);
+	ck_assert_uint_ge(sent, 60);
+	int64_t begin = ec_now();
+	ec_l2_set_write_deadline(a, begin + 20 * MS);
+	ck_assert_int_eq(ec_l2_send(a, payload, 1000, TYPE, mac_of(b), 0), -ETIMEDOUT);
+	ck_assert_int_ge(ec_now() - begin, 20 * MS);
+	kill(daemon_pid, SIGCONT);
+	ec_l2_set_write_deadline(a, ec_now() + SOON);
+	for (; sent < 500; sent++)
+		ck_assert_int_eq(ec_l2_send(a, payload, 1000, TYPE, mac_of(b), 0), 1000);
+	for (unsigned got = 0; got < sent; got++)
+		ck_assert_int_eq(ec_l2_recv(b, payload, 1000, 0, NULL), 1000);
+	expect_nothing(b);
+}
+END_TEST
+
+START_TEST(test_daemon_gone)
+{
+	struct ec_l2 *a = open_raw(MAC1, 0), *b = open_raw(MAC2, 0);
+	struct ec_frame f;
+	char buf[10];
+	int fd = ec_relay_fd(relay);
+	send_raw(a, mac_of(b), "was there");
+	expect_raw(b, "was there");
+	kill(daemon_pid, SIGKILL);
+	ec_l2_set_read_deadline(b, 0);
+	ck_assert_int_eq(ec_l2_recv(b, buf, sizeof(buf), 0, NULL), -ESHUTDOWN);
+	ck_assert_int_eq(ec_l2_recv(b, buf, sizeof(buf), EC_DONTWAIT, NULL), -ESHUTDOWN);
+	ck_assert_int_eq(ec_relay_recv(relay, &f, 1, -1), -ESHUTDOWN);
+	ck_assert_int_eq(ec_l2_send(a, "x", 1, TYPE, mac_of(b), 0), -ESHUTDOWN);
+	ck_assert(readable(fd, 0));
+	ec_l2_close(a);
+	ec_l2_close(b);
+}
+END_TEST
+
+/* ---- UDP ---- */
+
+START_TEST(test_udp_round_trip)
+{
+	bool v6 = _i;
+	struct ec_l2 *la = open_l2(MAC1 "|7", EC_L2_MULTICAST);
+	struct ec_l2 *lb = open_l2(MAC2 "|7", EC_L2_MULTICAST);
+	struct ec_udp *a = open_udp(la, v6 ? "[fd00::1]:1000" : "10.0.0.1:1000", 0);
+	struct ec_udp *b = open_udp(lb, v6 ? "[fd00::2]:7" : "10.0.0.2:7", 0);
+	struct sockaddr_storage to = v6 ? addr6("fd00::2", 7) : addr4("10.0.0.2", 7);
+	struct sockaddr_storage from, own;
+	socklen_t from_len = sizeof(from);
+	char buf[2000];
+	static const size_t lens[] = {0, 1, 2, 3, 100, 1400};
+	for (size_t i = 0; i < sizeof(lens) / sizeof(*lens); i++) {
+		memset(buf, (int)i, sizeof(buf));
+		ck_assert_int_eq(
+		    ec_udp_sendto(a, buf, lens[i], 0, (struct sockaddr *)&to, sizeof(to)),
+		    (ssize_t)lens[i]);
+		memset(buf, 0xff, sizeof(buf));
+		ck_assert_int_eq(ec_udp_recvfrom(b, buf, sizeof(buf), 0,
+						 (struct sockaddr *)&from, &from_len),
+				 (ssize_t)lens[i]);
+		for (size_t n = 0; n < lens[i]; n++)
+			ck_assert_int_eq(buf[n], (char)i);
+		ec_udp_local(a, &own);
+		ck_assert_mem_eq(&from, &own, from_len);
+	}
+	ck_assert_ptr_eq(ec_udp_l2(b), lb);
+}
+END_TEST
+
+START_TEST(test_udp_addresses)
+{
+	struct ec_l2 *from_l2 = open_l2(MAC1, 0), *l2 = open_l2(MAC2, EC_L2_MULTICAST);
+	struct ec_udp *from = open_udp(from_l2, "10.0.0.9:9", 0);
+	struct ec_udp *exact = open_udp(l2, "10.0.0.1:68", 0);
+	struct ec_udp *any_ip = open_udp(l2, "0.0.0.0:68", 0);
+	struct ec_udp *rest = open_udp(l2, "10.0.0.1:1", EC_UDP_ACCEPT_ANY);
+	const struct {
+		const char *ip;
+		uint16_t port;
+		struct ec_udp *winner;
+	} rows[] = {
+	    {"10.0.0.1", 68, exact},
+	    {"10.0.0.2", 68, any_ip},
+	    {"255.255.255.255", 68, any_ip},
+	    {"10.0.0.1", 69, rest},
+	};
+	struct ec_frame f;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct sockaddr_storage to = addr4(rows[i].ip, rows[i].port);
+		ck_assert_int_eq(
+		    ec_udp_sendto(from, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)), 1);
+		ck_assert_int_eq(ec_relay_recv(relay, &f, 1, 2000), 1);
+		ck_assert_msg(f.udp == rows[i].winner, "%s:%u", rows[i].ip, rows[i].port);
+		ck_assert_ptr_eq(f.l2, l2);
+		ck_assert_uint_eq(f.payload_len, 1);
+		ck_assert(f.flags & EC_FRAME_MULTICAST); /* by the default next hop */
+	}
+}
+END_TEST
+
+START_TEST(test_udp_becomes_another)
+{
+	struct ec_l2 *la = open_l2(MAC1, 0), *lb = open_l2(MAC2, EC_L2_MULTICAST);
+	struct ec_udp *a = open_udp(la, "10.0.0.1:1", 0),
+		      *b = open_udp(lb, "0.0.0.0:68", 0);
+	struct sockaddr_storage own = addr4("10.0.0.2", 68), got;
+	struct sockaddr_storage taken = addr4("10.0.0.3", 68);
+	char buf[10];
+	ck_assert_int_eq(ec_udp_set_local(b, (struct sockaddr *)&own), 0);
+	ec_udp_local(b, &got);
+	ck_assert_mem_eq(&got, &own, sizeof(got));
+	ck_assert_int_eq(ec_udp_sendto(a, "x", 1, 0, (struct sockaddr *)&own, sizeof(own)),
+			 1);
+	ck_assert_int_eq(ec_udp_recvfrom(b, buf, sizeof(buf), 0, NULL, NULL), 1);
+	/* a datagram to what it no longer is goes to the L2 endpoint */
+	ck_assert_int_eq(
+	    ec_udp_sendto(a, "y", 1, 0, (struct sockaddr *)&taken, sizeof(taken)), 1);
+	ck_assert_int_eq(ec_l2_recv(lb, buf, sizeof(buf), 0, NULL), 29);
+	open_udp(lb, "10.0.0.3:68", 0);
+	ck_assert_int_eq(ec_udp_set_local(b, (struct sockaddr *)&taken), -EADDRINUSE);
+	ec_udp_local(b, &got);
+	ck_assert_mem_eq(&got, &own, sizeof(got));
+}
+END_TEST
+
+static int no_hop(void *arg, const struct sockaddr *dst, uint8_t mac[6])
+{
+	(void)dst;
+	(void)mac;
+	return *(int *)arg;
+}
+
+START_TEST(test_udp_refusals)
+{
+	struct ec_l2 *l2 = open_l2(MAC1, 0);
+	struct ec_udp_opts opts = EC_UDP_OPTS;
+	struct ec_udp *udp, *udp2;
+	int hop = -EHOSTUNREACH;
+	struct sockaddr_storage v4 = addr4("10.0.0.2", 7), v6 = addr6("::1", 7);
+	static char big[2000];
+	opts.resolve = no_hop;
+	opts.resolve_arg = &hop;
+	ck_assert_int_eq(ec_udp_open(&udp, l2, "10.0.0.1:1", &opts), 0);
+	ck_assert_int_eq(ec_udp_open(&udp2, l2, "10.0.0.1:1", &opts), -EADDRINUSE);
+	ck_assert_int_eq(ec_udp_open(&udp2, l2, "10.0.0.1", &opts), -EINVAL);
+	ck_assert_int_eq(ec_udp_sendto(udp, "x", 1, 0, (struct sockaddr *)&v4, sizeof(v4)),
+			 -EHOSTUNREACH);
+	ck_assert_int_eq(ec_udp_sendto(udp, "x", 1, 0, (struct sockaddr *)&v6, sizeof(v6)),
+			 -EAFNOSUPPORT);
+	ck_assert_int_eq(ec_udp_sendto(udp, "x", 1, 0, (struct sockaddr *)&v4, 4), -EINVAL);
+	hop = 0;
+	ck_assert_int_eq(
+	    ec_udp_sendto(udp, big, 1472, 0, (struct sockaddr *)&v4, sizeof(v4)), 1472);
+	ck_assert_int_eq(
+	    ec_udp_sendto(udp, big, 1473, 0, (struct sockaddr *)&v4, sizeof(v4)),
+	    -EMSGSIZE);
+}
+END_TEST
+
+START_TEST(test_l2_close_takes_udp_along)
+{
+	struct ec_l2 *l2 = open_l2(MAC1, 0);
+	open_udp(l2, "10.0.0.1:1", 0);
+	open_udp(l2, "10.0.0.1:2", 0);
+	ec_l2_close(l2);
+	l2 = open_l2(MAC1, 0);
+	open_udp(l2, "10.0.0.1:1", 0);
+}
+END_TEST
+
+START_TEST(test_thousand_endpoints)
+{
+	struct ec_udp *udps[1000];
+	struct ec_l2 *from = open_l2("02:00:00:00:ff:01|9", 0);
+	struct ec_frame f;
+	for (unsigned i = 0; i < 1000; i++) {
+		char l2[40];
+		snprintf(l2, sizeof(l2), "02:00:00:01:%02x:%02x|9", i >> 8, i & 255);
+		udps[i] = open_udp(open_l2(l2, 0), "0.0.0.0:68", EC_UDP_ACCEPT_ANY);
+	}
+	struct ecp_addr src, dst;
+	ecp_addr_parse("10.0.0.1:67", &src);
+	ecp_addr_parse("10.0.0.2:68", &dst);
+	struct ecp_udp_build b = {.src = &src, .dst = &dst, .ttl = 1};
+	uint8_t packet[64];
+	ssize_t len = ecp_udp_build(packet, sizeof(packet), &b, "x", 1);
+	for (unsigned i = 0; i < 1000; i += 37) {
+		const uint8_t *mac = mac_of(ec_udp_l2(udps[i]));
+		ck_assert_int_eq(ec_l2_send_ip(from, packet, (size_t)len, mac, 0), len);
+		ck_assert_int_eq(ec_relay_recv(relay, &f, 1, 2000), 1);
+		ck_assert_ptr_eq(f.udp, udps[i]);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("client");
+	TCase *tc = tcase_create("client");
+	tcase_set_timeout(tc, 20);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_loop_test(tc, test_l2_frame, 0, 3);
+	tcase_add_test(tc, test_truncation_is_reported);
+	tcase_add_test(tc, test_send_refusals);
+	tcase_add_test(tc, test_open_refusals);
+	tcase_add_test(tc, test_close_gives_back);
+	tcase_add_test(tc, test_broadcast_by_vlan);
+	tcase_add_test(tc, test_closing_amid_a_fanout);
+	tcase_add_test(tc, test_others_are_set_aside);
+	tcase_add_test(tc, test_queues_drop_the_oldest);
+	tcase_add_test(tc, test_batch);
+	tcase_add_test(tc, test_deadlines);
+	tcase_add_test(tc, test_fd_is_level_triggered);
+	tcase_add_test(tc, test_full_ring);
+	tcase_add_test(tc, test_daemon_gone);
+	tcase_add_loop_test(tc, test_udp_round_trip, 0, 2);
+	tcase_add_test(tc, test_udp_addresses);
+	tcase_add_test(tc, test_udp_becomes_another);
+	tcase_add_test(tc, test_udp_refusals);
+	tcase_add_test(tc, test_l2_close_takes_udp_along);
+	tcase_add_test(tc, test_thousand_endpoints);
+	suite_add_tcase(s, tc);
+	SRunner *sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	int failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
