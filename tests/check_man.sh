@@ -1,0 +1,61 @@
+#!/bin/bash
+# check_man.sh - the manual pages are well formed, leave nothing out, and their example compiles.
+set -u
+top=$(cd "$(dirname "$0")/.." && pwd)
+build=${BUILD:-$top/build}
+cd "$top" || exit 1
+bad=0
+
+# verdict NAME COMPLAINTS: ok if there are none.
+verdict() {
+	if [ -z "$2" ]; then
+		echo "ok - $1"
+	else
+		echo "not ok - $1"
+		echo "$2"
+		bad=1
+	fi
+}
+
+# missing PAGE PATTERN...: the words, read from stdin, that have no line PATTERN in the page; in
+# it WORD stands for the word.
+missing() {
+	local page=$1 pattern=$2 word
+	while read -r word; do
+		grep -qE -- "${pattern//WORD/$word}" "$page" || echo "$page: nothing about $word"
+	done
+}
+
+for page in daemon/*.[58] ctl/*.8 client-lib/*.3; do
+	# whether other pages are installed here is no matter
+	verdict "$page is well formed" \
+		"$(mandoc -T lint -W all "$page" 2>&1 | grep -v 'manual not found\|mandoc.db')"
+done
+
+long_options() { "$build/$1" --help | grep -oE -- '--[a-z]+' | cut -c3- | sort -u; }
+for page in daemon/etherconnd.8 ctl/etherconnctl.8; do
+	verdict "$page has every option" \
+		"$(long_options "$(basename "$page" .8)" | missing $page '^\.It Fl [a-zA-Z] , -WORD( |$)')"
+done
+verdict "etherconnctl.8 has every command" \
+	"$("$build/etherconnctl" --help | sed -n 's/^  \([a-z]\+\) .*/\1/p' | missing ctl/etherconnctl.8 '^\.It Cm WORD')"
+
+# X(rx_miss, drop, "...") in stats.h
+verdict "etherconnctl.8 has every counter" \
+	"$(sed -n 's/^\tX(\([a-z_]*\),.*/\1/p' proto/stats.h | missing ctl/etherconnctl.8 '^\.It Va WORD$|^\.Va (.* )?WORD( |$)')"
+
+# the keys that config.c allows stand in tables named keys
+verdict "etherconnd.conf.5 has every key" \
+	"$(awk '/keys\[\] = /,/;/' daemon/config.c | grep -oE '"[a-z_]+"' | tr -d '"' | missing daemon/etherconnd.conf.5 '^\.It Ic WORD$')"
+
+verdict "libetherconn.3 has every function" \
+	"$(sed -n 's/^\t\(ec_[a-z0-9_]*\);/\1/p' client-lib/libetherconn.map | missing client-lib/libetherconn.3 '^\.Fn WORD( ,)?$')"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+awk '/^\.Sh EXAMPLES/ { on = 1 } on && /^\.Ed/ { exit } on && code; on && /^\.Bd/ { code = 1 }' \
+	client-lib/libetherconn.3 | sed 's/\\e/\\/g' >"$work/example.c"
+verdict "the example of libetherconn.3 compiles" \
+	"$(grep -q 'main(' "$work/example.c" || echo "it was not found"
+	${CC:-cc} -Wall -Wextra -Werror -Iclient-lib -c -o "$work/example.o" "$work/example.c" 2>&1)"
+exit $bad
