@@ -56,7 +56,7 @@ static void relay_row(struct table *t, const struct ecp_page *page, unsigned i)
 static void ring_fill(struct table *t, const struct ecp_client_info *c)
 {
 	if (c->rx_ring)
-		table_text(t, "%u%%", (unsigned)(UINT64_C(100) * c->rx_used / c->rx_ring));
+		table_text(t, "%3u%%", (unsigned)(UINT64_C(100) * c->rx_used / c->rx_ring));
 	else
 		table_text(t, "-");
 }
