@@ -97,6 +97,7 @@ struct slot {
 struct ec_relay {
 	int control;
 	int bell_rx, bell_tx; /* heard and rung */
+	int bell_tx_keep;     /* never read: see ECP_FD_BELL_TX_KEEP */
 	bool gone;            /* the daemon has ended the connection */
 	char ifname[ECP_IFNAME];
 	uint32_t mtu, queue_depth;

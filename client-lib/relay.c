@@ -116,6 +116,7 @@ static int relay_attach(struct ec_relay *relay, const char *ifname,
 		return r;
 	relay->bell_rx = fds[ECP_FD_BELL_RX];
 	relay->bell_tx = fds[ECP_FD_BELL_TX];
+	relay->bell_tx_keep = fds[ECP_FD_BELL_TX_KEEP];
 	relay->mtu = q->reply.attached.mtu;
 	snprintf(relay->ifname, sizeof(relay->ifname), "%s", q->reply.attached.interface);
 	return 0;
@@ -139,7 +140,7 @@ EC_API int ec_relay_open(struct ec_relay **ret, const char *ifname,
 	struct ec_relay *relay = calloc(1, sizeof(*relay));
 	if (!relay)
 		return eci_error_set(-ENOMEM, "out of memory");
-	relay->control = relay->bell_rx = relay->bell_tx = -1;
+	relay->control = relay->bell_rx = relay->bell_tx = relay->bell_tx_keep = -1;
 	relay->epoll_fd = relay->event_fd = -1;
 	relay->queue_depth = opts.queue_depth ? opts.queue_depth : QUEUE_DEPTH_DEFAULT;
 	TAILQ_INIT(&relay->queued);
@@ -182,6 +183,7 @@ EC_API void ec_relay_close(struct ec_relay *relay)
 	ec_relay_release(relay);
 	close_fd(relay->bell_rx);
 	close_fd(relay->bell_tx);
+	close_fd(relay->bell_tx_keep);
 	close_fd(relay->epoll_fd);
 	close_fd(relay->event_fd);
 	if (relay->d)

@@ -79,17 +79,35 @@ static int channel_map(struct channel *ch)
 	return 0;
 }
 
-/* The blocking mode of our end is ours alone: each end of a pipe has its own description. */
-static int channel_bell(int *ours, int our_end, int *theirs)
+/*
+ * The blocking mode of our end is ours alone: each end of a pipe has its own description.
+ * Whoever writes also keeps a reading end, so that it need not care for SIGPIPE when the other
+ * process is gone.
+ */
+static int channel_bell_rx(struct channel *ch)
 {
 	int ends[2];
-	if (pipe2(ends, O_CLOEXEC) < 0)
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -errno;
-	*ours = ends[our_end];
-	*theirs = ends[!our_end];
-	fcntl(*ours, F_SETFL, O_NONBLOCK);
-	fcntl(*theirs, F_SETFL, O_NONBLOCK);
-	return 0;
+	ch->peer_fds[ECP_FD_BELL_RX] = ends[0];
+	ch->bell_rx = ends[1];
+	ch->bell_rx_keep = fcntl(ends[0], F_DUPFD_CLOEXEC, 0);
+	return ch->bell_rx_keep < 0 ? -errno : 0;
+}
+
+/* The client's reading end is opened anew: it shall not share the description of ours. */
+static int channel_bell_tx(struct channel *ch)
+{
+	char path[32];
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	ch->bell_tx = ends[0];
+	ch->peer_fds[ECP_FD_BELL_TX] = ends[1];
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", ends[0]);
+	int keep = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	ch->peer_fds[ECP_FD_BELL_TX_KEEP] = keep;
+	return keep < 0 ? -errno : 0;
 }
 
 int channel_new(struct channel **ret, uint32_t rx_size, uint32_t tx_size,
@@ -102,17 +120,17 @@ int channel_new(struct channel **ret, uint32_t rx_size, uint32_t tx_size,
 	ch->tx.size = tx_size;
 	ch->max_slots = max_slots;
 	ch->first_free = NO_SLOT;
-	ch->bell_rx = ch->bell_tx = -1;
+	ch->bell_rx = ch->bell_tx = ch->bell_rx_keep = -1;
 	for (unsigned i = 0; i < ECP_N_CHANNEL_FDS; i++)
 		ch->peer_fds[i] = -1;
 
 	int r = channel_map(ch);
 	if (r < 0)
 		goto fail;
-	r = channel_bell(&ch->bell_rx, 1, &ch->peer_fds[ECP_FD_BELL_RX]);
+	r = channel_bell_rx(ch);
 	if (r < 0)
 		goto fail;
-	r = channel_bell(&ch->bell_tx, 0, &ch->peer_fds[ECP_FD_BELL_TX]);
+	r = channel_bell_tx(ch);
 	if (r < 0)
 		goto fail;
 	ch->d->magic = ECP_CHANNEL_MAGIC;
@@ -135,6 +153,8 @@ void channel_free(struct channel *ch)
 		close(ch->bell_rx);
 	if (ch->bell_tx >= 0)
 		close(ch->bell_tx);
+	if (ch->bell_rx_keep >= 0)
+		close(ch->bell_rx_keep);
 	if (ch->c)
 		munmap((void *)(uintptr_t)ch->c, ECP_CHANNEL_PAGE + ch->tx.size);
 	if (ch->d)

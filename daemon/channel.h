@@ -38,6 +38,7 @@ struct channel {
 	struct ecp_daemon_page *d;
 	const struct ecp_client_page *c;
 	int bell_rx, bell_tx; /* to ring, and to hear; both non-blocking */
+	int bell_rx_keep; /* the ringing pipe's read end, never read: no SIGPIPE for us */
 	struct channel_slot *slots;
 	uint32_t n_slots, max_slots, first_free, n_endpoints;
 	int peer_fds

@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+static_assert((int)ECP_N_CHANNEL_FDS <= ECP_FDS_MAX, "they ride with one message");
+
 /* ---- answers ---- */
 
 static void answer_error(struct ecp_reply *reply, const struct ecp_error *err)

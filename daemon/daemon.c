@@ -43,6 +43,17 @@ static void on_relay(void *arg)
 	(void)arg;
 }
 
+/*
+ * A packet socket announces a link that went down, not one that came back: now and then a turn
+ * must look (its rx_peek asks while the link is down).
+ */
+#define LOOK_EVERY_MS 250
+
+static void on_tick(void *arg)
+{
+	(void)arg;
+}
+
 static void on_terminate(void *arg)
 {
 	struct daemon *daemon = arg;
@@ -144,6 +155,8 @@ int daemon_start_on_relays(struct daemon *daemon, unsigned n, const struct confi
 	int r = start_datapaths(daemon, n, config);
 	if (r == 0)
 		r = loop_on_terminate(daemon->loop, on_terminate, daemon);
+	if (r == 0)
+		r = loop_every(daemon->loop, LOOK_EVERY_MS, on_tick, NULL);
 	if (r == 0)
 		r = start_socket(daemon, config, err);
 	if (r == 0) {

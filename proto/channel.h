@@ -48,6 +48,8 @@ enum ecp_channel_fd {
 	ECP_FD_C,       /* memfd, read-write */
 	ECP_FD_BELL_RX, /* pipe to read: frames, or room in the TX ring */
 	ECP_FD_BELL_TX, /* pipe to write: something to send */
+	ECP_FD_BELL_TX_KEEP, /* its read end, never read: while somebody holds one, a ring after the
+	                        daemon has died is no SIGPIPE in the application */
 	ECP_N_CHANNEL_FDS,
 };
 

@@ -12,7 +12,7 @@
 #define ECP_SOCK_DIR  "/run/etherconnd"
 #define ECP_SOCK_PATH ECP_SOCK_DIR "/etherconnd.sock"
 #define ECP_MSG_MAX   65536 /* bytes of one message, without a final NUL */
-#define ECP_FDS_MAX   4
+#define ECP_FDS_MAX   5
 
 /*
  * Where the daemon that serves ifname (NULL: any) listens: $ETHERCONN_SOCKET if set; else the

@@ -127,6 +127,26 @@ START_TEST(test_full_bell_blocks_nobody)
 }
 END_TEST
 
+START_TEST(test_client_that_has_gone)
+{
+	close(peer.bell_rx);
+	put(0, 100);
+	channel_publish(ch); /* it asked to be rung: neither a signal nor an error */
+	peer.bell_rx = open("/dev/null", O_RDONLY);
+}
+END_TEST
+
+/* The client may do to its descriptors what it likes: ours keep their mode. */
+START_TEST(test_modes_are_ours_alone)
+{
+	fcntl(peer.bell_rx, F_SETFL, 0);
+	fcntl(peer.bell_tx, F_SETFL, 0);
+	fcntl(peer.bell_tx_keep, F_SETFL, 0);
+	ck_assert(fcntl(ch->bell_rx, F_GETFL) & O_NONBLOCK);
+	ck_assert(fcntl(ch->bell_tx, F_GETFL) & O_NONBLOCK);
+}
+END_TEST
+
 /* ---- slots ---- */
 
 START_TEST(test_slots)
@@ -377,6 +397,8 @@ int main(void)
 	TCase *tc = tcase_create("with a client");
 	tcase_add_checked_fixture(tc, setup_peer, teardown_peer);
 	tcase_add_test(tc, test_full_bell_blocks_nobody);
+	tcase_add_test(tc, test_client_that_has_gone);
+	tcase_add_test(tc, test_modes_are_ours_alone);
 	tcase_add_loop_test(tc, test_frame_arrives_whole, 0, 2);
 	tcase_add_test(tc, test_share_of_one_endpoint);
 	tcase_add_test(tc, test_depth_limit);

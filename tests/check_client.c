@@ -92,7 +92,8 @@ static void teardown(void)
 	ck_assert_int_eq(waitpid(daemon_pid, &status, 0), daemon_pid);
 	unlink(sock);
 	rmdir(dir);
-	ck_assert(WIFEXITED(status) || WTERMSIG(status) == SIGKILL);
+	ck_assert_msg(WIFEXITED(status) || WTERMSIG(status) == SIGKILL, "status %x",
+		      status);
 }
 
 /* ---- short names ---- */
@@ -270,8 +271,10 @@ END_TEST
 START_TEST(test_close_gives_back)
 {
 	struct ec_l2 *a = open_raw(MAC1, 0), *b = open_raw(MAC2, 0);
+	int fd = ec_relay_fd(relay);
+	expect_nothing(b);
 	send_raw(a, mac_of(b), "for the old one");
-	ck_assert(readable(ec_relay_fd(relay), 2000)); /* it is in our ring */
+	ck_assert(readable(fd, 2000)); /* it is in our ring */
 	ec_l2_close(b);
 	b = open_raw(MAC2, 0);
 	send_raw(a, mac_of(b), "for the new one");
@@ -475,6 +478,8 @@ START_TEST(test_daemon_gone)
 	send_raw(a, mac_of(b), "was there");
 	expect_raw(b, "was there");
 	kill(daemon_pid, SIGKILL);
+	waitid(P_PID, (id_t)daemon_pid, &(siginfo_t){0}, WEXITED | WNOWAIT);
+	send_raw(a, mac_of(b), "not noticed yet"); /* and no SIGPIPE */
 	ec_l2_set_read_deadline(b, 0);
 	ck_assert_int_eq(ec_l2_recv(b, buf, sizeof(buf), 0, NULL), -ESHUTDOWN);
 	ck_assert_int_eq(ec_l2_recv(b, buf, sizeof(buf), EC_DONTWAIT, NULL), -ESHUTDOWN);

@@ -23,7 +23,7 @@
 static char folder[64], path[96], output[1 << 18];
 static struct ecp_request request;
 static struct ecp_reply reply;
-static bool hangs_up; /* after the first page of a list */
+static _Atomic bool hangs_up; /* after the first page of a list */
 static int listener = -1;
 static pthread_t thread;
 

@@ -24,6 +24,7 @@ void peer_open(struct peer *peer, struct channel *ch)
 	peer->c = map(fds[ECP_FD_C], peer->c_size, PROT_READ | PROT_WRITE);
 	peer->bell_rx = fds[ECP_FD_BELL_RX];
 	peer->bell_tx = fds[ECP_FD_BELL_TX];
+	peer->bell_tx_keep = fds[ECP_FD_BELL_TX_KEEP];
 	peer->rx = (struct ecp_in){.data = (const uint8_t *)peer->d + ECP_CHANNEL_PAGE,
 				   .size = ch->rx.size};
 	peer->tx = (struct ecp_out){.data = (uint8_t *)peer->c + ECP_CHANNEL_PAGE,
@@ -40,6 +41,7 @@ void peer_close(struct peer *peer)
 	munmap(peer->c, peer->c_size);
 	close(peer->bell_rx);
 	close(peer->bell_tx);
+	close(peer->bell_tx_keep);
 }
 
 int peer_recv(struct peer *peer, struct ecp_record *head, struct ecp_rx_aux *aux,

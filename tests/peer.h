@@ -12,7 +12,7 @@ struct peer {
 	struct ecp_client_page *c;
 	struct ecp_in rx;
 	struct ecp_out tx;
-	int bell_rx, bell_tx;
+	int bell_rx, bell_tx, bell_tx_keep;
 	uint64_t d_size, c_size;
 };
 
