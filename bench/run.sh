@@ -2,6 +2,7 @@
 # run.sh - make bench: everything side by side in one go, in network namespaces of its own.
 #   BENCH_RUNS   how often each case runs (default 5; medians are printed)
 set -eu
+# shellcheck source=tests/netns/lib.sh
 . "$(dirname "$0")/../tests/netns/lib.sh"
 [ "$(id -u)" = 0 ] || { echo "The benchmarks make network namespaces: run them as root." >&2; exit 1; }
 begin

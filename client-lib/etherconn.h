@@ -71,8 +71,8 @@ struct ec_relay_opts {
 	const char *socket;
 	uint32_t rx_ring; /* bytes, power of two, 64 KiB..64 MiB; default 4 MiB */
 	uint32_t tx_ring; /* default 1 MiB */
-	uint32_t
-	    queue_depth; /* frames held per endpoint while another one is read; default 1024 */
+	/* frames held per endpoint while another one is read; default 1024 */
+	uint32_t queue_depth;
 };
 #define EC_RELAY_OPTS                                                                      \
 	{                                                                                  \
@@ -149,12 +149,12 @@ int ec_relay_flush(struct ec_relay *relay);
 struct ec_relay_stats {
 	uint64_t rx;             /* frames taken from the ring */
 	uint64_t rx_queue_drops; /* oldest frames dropped from full endpoint queues */
-	uint64_t
-	    rx_unclaimed; /* for endpoints closed meanwhile, or fan-out nobody here wants */
+	/* for endpoints closed meanwhile, or fan-out nobody here wants */
+	uint64_t rx_unclaimed;
 	uint64_t rx_bad_checksum; /* UDP datagrams dropped for it */
-	uint64_t
-	    rx_fragments; /* fragments a UDP endpoint could not deliver as a datagram */
-	uint64_t tx;      /* records put into the ring */
+	/* fragments a UDP endpoint could not deliver as a datagram */
+	uint64_t rx_fragments;
+	uint64_t tx; /* records put into the ring */
 };
 void ec_relay_stats(const struct ec_relay *relay, struct ec_relay_stats *stats);
 
@@ -180,8 +180,8 @@ struct ec_l2_opts {
 	unsigned flags;             /* enum ec_l2_flags */
 	const uint16_t *ethertypes; /* default: IPv4 and IPv6 */
 	unsigned n_ethertypes;
-	uint32_t
-	    depth; /* most bytes of the RX ring it may hold; default: a quarter of what is free */
+	/* most bytes of the RX ring it may hold; default: a quarter of what is free */
+	uint32_t depth;
 	void *user; /* comes back in struct ec_frame */
 };
 #define EC_L2_OPTS                                                                         \

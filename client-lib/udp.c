@@ -175,11 +175,10 @@ EC_API ssize_t ec_udp_sendto(struct ec_udp *udp, const void *buf, size_t len,
 struct ec_udp *eci_udp_match(const struct ec_l2 *l2, const struct ec_frame *frame)
 {
 	struct ecp_addr to;
-	struct ec_udp *udp, *any_address = NULL, *accept_any = NULL;
+	struct ec_udp *any_address = NULL, *accept_any = NULL;
 	if (!(frame->flags & EC_FRAME_UDP) || eci_frame_addr(frame, true, &to) < 0)
 		return NULL;
-	LIST_FOREACH(udp, &l2->udps, of_l2)
-	{
+	for (struct ec_udp *udp = LIST_FIRST(&l2->udps); udp; udp = LIST_NEXT(udp, of_l2)) {
 		if (ecp_addr_equal(&udp->local, &to))
 			return udp;
 		if (udp->local.family == to.family && udp->local.port == to.port &&

@@ -97,8 +97,8 @@ void channel_publish(struct channel *ch);
 struct channel_tx {
 	struct ecp_record head;
 	struct ecp_tx_aux aux;
-	const uint8_t
-	    *payload; /* the client may write here while we look: copy, then judge */
+	/* the client may write here while we look: copy, then judge */
+	const uint8_t *payload;
 	uint32_t len;
 };
 

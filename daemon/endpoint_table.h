@@ -29,8 +29,8 @@ struct endpoint {
 	uint8_t kind; /* enum ecp_endpoint_kind */
 	uint8_t header_len;
 	uint32_t payload_max;
-	uint8_t
-	    header[ECP_ETH_HLEN_MAX]; /* prebuilt: destination and EtherType left zero */
+	/* prebuilt: destination and EtherType left zero */
+	uint8_t header[ECP_ETH_HLEN_MAX];
 	struct ecp_endpoint_stats stats;
 	struct endpoint *next; /* of its kind on the same station */
 	/* what it was asked for */

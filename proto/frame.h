@@ -43,8 +43,8 @@ enum ecp_frame_verdict {
  */
 struct ecp_frame {
 	struct ecp_key key; /* destination MAC, VLAN ids */
-	uint16_t
-	    ethertype;   /* of the innermost header; ECP_ETHERTYPE_LLC for 802.3 lengths */
+	/* of the innermost header; ECP_ETHERTYPE_LLC for 802.3 lengths */
+	uint16_t ethertype;
 	uint16_t l3_off; /* 14, 18 or 22 */
 	uint16_t l3_len; /* IP: by its own length field, padding cut; else to the end */
 	uint16_t l4_off; /* behind options and extension headers; 0: no whole L4 here */

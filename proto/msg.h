@@ -209,7 +209,8 @@ ssize_t ecp_request_format(const struct ecp_request *req, char *buf, size_t room
 ssize_t ecp_reply_format(const struct ecp_reply *rep, char *buf, size_t room);
 
 /* Write the i-th object of a page by itself: for tools that put pages together. */
-void ecp_page_item_write(struct ecp_json_writer *w, const struct ecp_page *page, unsigned i);
+void ecp_page_item_write(struct ecp_json_writer *w, const struct ecp_page *page,
+			 unsigned i);
 
 /* "EADDRINUSE" for EADDRINUSE (or its negative); "EIO" for what has no name here. */
 const char *ecp_errno_name(int error);

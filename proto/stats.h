@@ -32,7 +32,8 @@
 	X(rx_buffer_full, drop,                                                            \
 	  "the receiving client's ring, or its share of it, was full")                     \
 	X(rx_bytes, extra, "bytes of the frames delivered")                                \
-	X(rx_copies, extra, "records written for multicast frames, and for sharers beyond the first")        \
+	X(rx_copies, extra,                                                                \
+	  "records for multicast frames, and for sharers beyond the first")                \
 	X(rx_copies_full, extra, "such records that found a full ring")                    \
 	X(rx_kernel_drops, extra, "frames the kernel dropped before we saw them")          \
 	X(tx_offered, in, "frames clients asked to send")                                  \

@@ -6,6 +6,7 @@
 #      ^ socket                                   a real DHCP server (dnsmasq)
 #   dhcp_client, without privileges, in a namespace with no interface at all
 set -eu
+# shellcheck source=tests/netns/lib.sh
 . "$(dirname "$0")/netns/lib.sh"
 
 say() { printf '\n\033[1m==> %s\033[0m\n' "$*"; }

@@ -17,9 +17,10 @@ work=
 pids=()
 
 # Ids that no account has: an unprivileged daemon, an unprivileged client, and the socket's group.
+# shellcheck disable=SC2034 # some are for the scripts that source this
 daemon_uid=61301 client_uid=61302 other_uid=61303 socket_gid=61310
 
-# shellcheck source=vlan.sh
+# shellcheck source=tests/netns/vlan.sh
 . "$netns_dir/vlan.sh"
 
 skip() {
@@ -68,7 +69,7 @@ begin() {
 # Words to put before a program; with `start` they keep its pid, as functions would not.
 enter_d=(nsenter "--net=/run/netns/$ns_d")
 enter_p=(nsenter "--net=/run/netns/$ns_p")
-as_client=(setpriv --reuid=$client_uid --regid=$client_uid --groups=$socket_gid
+as_client=(setpriv "--reuid=$client_uid" "--regid=$client_uid" "--groups=$socket_gid"
 	--inh-caps=-all --ambient-caps=-all --bounding-set=-all --no-new-privs)
 
 in_d() { "${enter_d[@]}" "$@"; }

@@ -2,6 +2,7 @@
 # test_bad_input.sh - what goes wrong at the command line gets one clear sentence and the right
 # exit code: 1 it could not be done, 2 it was asked wrongly.
 set -u
+# shellcheck source=tests/netns/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_root
 begin

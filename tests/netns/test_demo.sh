@@ -1,6 +1,7 @@
 #!/bin/bash
 # test_demo.sh - the demo, held to what it shows.
 set -u
+# shellcheck source=tests/netns/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_root
 begin

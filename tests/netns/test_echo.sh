@@ -3,6 +3,7 @@
 # 200.100, over both back-ends; and once with the kernel's offloads left on, so that it sends
 # unfinished checksums.
 set -u
+# shellcheck source=tests/netns/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_root
 begin

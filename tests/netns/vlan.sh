@@ -4,7 +4,7 @@
 #   vlan_add NETNS UPLINK NAME OUTER INNER CIDR...      INNER 0: one tag
 #
 # Each NAME is an ordinary interface in NETNS.  Needs $work, a directory that the caller removes.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # work, netns_dir: lib.sh
 
 vlan_le32() { printf '%02x %02x %02x %02x' $(($1 & 255)) $(($1 >> 8 & 255)) $(($1 >> 16 & 255)) $(($1 >> 24 & 255)); }
 vlan_le16() { printf '%02x %02x' $(($1 & 255)) $(($1 >> 8 & 255)); }
@@ -40,7 +40,7 @@ vlan_load_tc() {
 	bpftool prog loadall "$work/vlan-peer.bpf.o" "$pins" type classifier pinmaps "$pins"
 	nsenter --net="/run/netns/$ns" tc qdisc add dev "$uplink" clsact
 	nsenter --net="/run/netns/$ns" tc filter add dev "$uplink" ingress bpf da \
-		pinned "$pins/$(ls "$pins" | grep -m1 '_in$')"
+		pinned "$(echo "$pins"/*_in)"
 }
 
 vlan_add_tc() {
@@ -50,7 +50,7 @@ vlan_add_tc() {
 	ip -n "$ns" link set "${name}p" up
 	nsenter --net="/run/netns/$ns" tc qdisc add dev "$name" clsact
 	nsenter --net="/run/netns/$ns" tc filter add dev "$name" egress bpf da \
-		pinned "$pins/$(ls "$pins" | grep -m1 '_out$')"
+		pinned "$(echo "$pins"/*_out)"
 	device=$(vlan_ifindex "$ns" "$name")
 	index=$(vlan_ifindex "$ns" "$uplink")
 	# shellcheck disable=SC2046 # the bytes are separate words
