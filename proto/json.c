@@ -87,11 +87,6 @@ static int error_at(struct ecp_error *err, const char *text, const char *at)
 			     len < 20 ? (int)len : 20, at);
 }
 
-static bool only_blanks(const char *at)
-{
-	return at[strspn(at, " \t\r\n")] == 0;
-}
-
 struct ecp_json *ecp_json_parse(const char *text, size_t len, bool comments,
 				struct ecp_error *err)
 {
@@ -108,7 +103,8 @@ struct ecp_json *ecp_json_parse(const char *text, size_t len, bool comments,
 	if (comments)
 		blank_comments(copy);
 	cJSON *root = cJSON_ParseWithOpts(copy, &end, 0);
-	if (!root || !only_blanks(end)) {
+	end += strspn(end, " \t\r\n");
+	if (!root || *end) {
 		error_at(err, copy, end);
 		cJSON_Delete(root);
 		root = NULL;

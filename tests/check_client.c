@@ -1,19 +1,19 @@
 /*
  * check_client.c - the library against a real daemon, whose relay sends everything back.
- *
- * The daemon runs in a process of its own on the memory relay: what one endpoint sends to the
- * MAC address of another comes in again and is that one's.
  */
 #include "client-lib/etherconn.h"
-#include "daemon/daemon.h"
-#include "tests/relay_memory.h"
+#include "proto/frame.h"
+#include "tests/daemon_process.h"
 
 #include <arpa/inet.h>
 #include <check.h>
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,55 +22,14 @@
 #define MS   INT64_C(1000000)
 #define SOON (2000 * MS) /* what must come comes before this */
 
-static char dir[] = "/tmp/check_client-XXXXXX", sock[64];
-static pid_t daemon_pid;
+static struct daemon_process served;
 static struct ec_relay *relay;
-
-/* ---- the daemon ---- */
-
-static void serve(int ready)
-{
-	static struct daemon daemon;
-	struct ecp_error err = {0};
-	struct config config;
-	char text[ECP_ERROR_TEXT];
-	struct relay_config none = {.interface = RELAY_MEMORY_NAME};
-	config_defaults(&config);
-	log_set_level(LOG_LEVEL_ERROR);
-	snprintf(config.socket, sizeof(config.socket), "%s", sock);
-	if (relay_open_ops(&daemon.datapaths[0].relay, &relay_memory_ops, &none, text,
-			   sizeof(text)) < 0 ||
-	    daemon_start_on_relays(&daemon, 1, &config, &err) < 0)
-		_exit(1);
-	relay_memory_reflect(&daemon.datapaths[0].relay, true);
-	if (write(ready, "", 1) != 1)
-		_exit(1);
-	daemon_run(&daemon);
-	daemon_stop(&daemon);
-	_exit(0);
-}
-
-static void start_daemon(void)
-{
-	int ready[2];
-	char byte;
-	strcpy(dir + strlen(dir) - 6, "XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	snprintf(sock, sizeof(sock), "%s/sock", dir);
-	ck_assert_int_eq(pipe(ready), 0);
-	daemon_pid = fork();
-	if (daemon_pid == 0)
-		serve(ready[1]);
-	close(ready[1]);
-	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
-	close(ready[0]);
-}
 
 static struct ec_relay *connect_relay(uint32_t queue_depth)
 {
 	struct ec_relay *r;
 	struct ec_relay_opts opts = EC_RELAY_OPTS;
-	opts.socket = sock;
+	opts.socket = served.sock;
 	opts.tx_ring = 64 << 10;
 	opts.queue_depth = queue_depth;
 	int e = ec_relay_open(&r, NULL, &opts);
@@ -80,18 +39,14 @@ static struct ec_relay *connect_relay(uint32_t queue_depth)
 
 static void setup(void)
 {
-	start_daemon();
+	daemon_process_start(&served, 0, 0);
 	relay = connect_relay(0);
 }
 
 static void teardown(void)
 {
-	int status;
 	ec_relay_close(relay);
-	kill(daemon_pid, SIGTERM);
-	ck_assert_int_eq(waitpid(daemon_pid, &status, 0), daemon_pid);
-	unlink(sock);
-	rmdir(dir);
+	int status = daemon_process_stop(&served);
 	ck_assert_msg(WIFEXITED(status) || WTERMSIG(status) == SIGKILL, "status %x",
 		      status);
 }
@@ -244,6 +199,50 @@ START_TEST(test_send_refusals)
 }
 END_TEST
 
+START_TEST(test_relay_refusals)
+{
+	static const struct {
+		const char *name, *interface, *socket;
+		uint32_t rx_ring;
+		int error;
+		const char *says;
+	} rows[] = {
+	    {"nobody there", NULL, "/nonexistent/sock", 0, -ENOENT,
+	     "is etherconnd running"},
+	    {"another interface", "eth99", NULL, 0, -ENODEV, "no relay on eth99"},
+	    {"no interface's name", "a-name-of-sixteen", NULL, 0, -ENODEV, "too long"},
+	    {"odd ring", NULL, NULL, 100000, -EINVAL, "power of two"},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct ec_relay_opts opts = EC_RELAY_OPTS;
+		struct ec_relay *r = NULL;
+		opts.socket = rows[i].socket ? rows[i].socket : served.sock;
+		opts.rx_ring = rows[i].rx_ring;
+		int e = ec_relay_open(&r, rows[i].interface, &opts);
+		ck_assert_msg(e == rows[i].error, "%s: %d", rows[i].name, e);
+		ck_assert_msg(strstr(ec_error_text(), rows[i].says), "%s: %s", rows[i].name,
+			      ec_error_text());
+		ck_assert_ptr_null(r);
+	}
+}
+END_TEST
+
+/* Who has it is said to another client of the same user. */
+START_TEST(test_taken_by_another)
+{
+	struct ec_relay *other = connect_relay(0);
+	struct ec_l2addr addr;
+	struct ec_l2 *l2;
+	char says[60];
+	open_l2(MAC1 "|100", 0);
+	ec_l2addr_parse(MAC1 "|100", &addr);
+	ck_assert_int_eq(ec_l2_open(&l2, other, &addr, NULL), -EADDRINUSE);
+	snprintf(says, sizeof(says), MAC1 "|100 is taken by pid %d (", getpid());
+	ck_assert_msg(strstr(ec_error_text(), says), "%s", ec_error_text());
+	ec_relay_close(other);
+}
+END_TEST
+
 START_TEST(test_open_refusals)
 {
 	static const struct {
@@ -279,6 +278,39 @@ START_TEST(test_close_gives_back)
 	b = open_raw(MAC2, 0);
 	send_raw(a, mac_of(b), "for the new one");
 	expect_raw(b, "for the new one");
+}
+END_TEST
+
+/* What was sent before a close is on its way: nobody takes it back. */
+START_TEST(test_close_after_send)
+{
+	struct ec_relay *here = relay, *there = connect_relay(0);
+	struct ec_l2 *b = open_raw(MAC2, 0);
+	relay = there;
+	struct ec_l2 *a = open_raw(MAC1, 0);
+	for (unsigned i = 0; i < 100; i++)
+		ck_assert_int_eq(ec_l2_send(a, "bye", 3, TYPE, mac_of(b), i & EC_MORE), 3);
+	if (_i)
+		ec_l2_close(a);
+	else
+		ec_relay_close(there);
+	relay = here;
+	for (unsigned i = 0; i < 100; i++)
+		expect_raw(b, "bye");
+	if (_i)
+		ec_relay_close(there);
+}
+END_TEST
+
+START_TEST(test_no_buffer)
+{
+	struct ec_l2 *a = open_raw(MAC1, 0), *b = open_raw(MAC2, 0);
+	struct ec_frame info;
+	ck_assert_int_eq(ec_l2_send(a, NULL, 0, TYPE, mac_of(b), 0), 0);
+	ck_assert_int_eq(ec_l2_recv(b, NULL, 0, 0, &info), 0);
+	send_raw(a, mac_of(b), "in the ring");
+	ck_assert_int_eq(ec_l2_recv(b, NULL, 0, 0, &info), 11);
+	ck_assert_mem_eq(info.l3, "in the ring", 11);
 }
 END_TEST
 
@@ -449,7 +481,7 @@ START_TEST(test_full_ring)
 	static char payload[1000];
 	unsigned sent = 0;
 	ssize_t n;
-	kill(daemon_pid, SIGSTOP);
+	kill(served.pid, SIGSTOP);
 	while ((n = ec_l2_send(a, payload, sizeof(payload), TYPE, mac_of(b), EC_DONTWAIT)) >
 	       0)
 		sent++;
@@ -459,7 +491,7 @@ START_TEST(test_full_ring)
 	ec_l2_set_write_deadline(a, begin + 20 * MS);
 	ck_assert_int_eq(ec_l2_send(a, payload, 1000, TYPE, mac_of(b), 0), -ETIMEDOUT);
 	ck_assert_int_ge(ec_now() - begin, 20 * MS);
-	kill(daemon_pid, SIGCONT);
+	kill(served.pid, SIGCONT);
 	ec_l2_set_write_deadline(a, ec_now() + SOON);
 	for (; sent < 500; sent++)
 		ck_assert_int_eq(ec_l2_send(a, payload, 1000, TYPE, mac_of(b), 0), 1000);
@@ -477,8 +509,8 @@ START_TEST(test_daemon_gone)
 	int fd = ec_relay_fd(relay);
 	send_raw(a, mac_of(b), "was there");
 	expect_raw(b, "was there");
-	kill(daemon_pid, SIGKILL);
-	waitid(P_PID, (id_t)daemon_pid, &(siginfo_t){0}, WEXITED | WNOWAIT);
+	kill(served.pid, SIGKILL);
+	waitid(P_PID, (id_t)served.pid, &(siginfo_t){0}, WEXITED | WNOWAIT);
 	send_raw(a, mac_of(b), "not noticed yet"); /* and no SIGPIPE */
 	ec_l2_set_read_deadline(b, 0);
 	ck_assert_int_eq(ec_l2_recv(b, buf, sizeof(buf), 0, NULL), -ESHUTDOWN);
@@ -613,6 +645,74 @@ START_TEST(test_udp_refusals)
 }
 END_TEST
 
+START_TEST(test_sends_before_the_other_address)
+{
+	struct ec_l2 *la = open_l2(MAC1, 0), *lb = open_l2(MAC2, EC_L2_MULTICAST);
+	struct ec_udp *a = open_udp(la, "0.0.0.0:68", 0);
+	struct ec_udp *b = open_udp(lb, "10.0.0.9:9", 0);
+	struct sockaddr_storage own = addr4("10.0.0.2", 68), to = addr4("10.0.0.9", 9);
+	struct sockaddr_storage from;
+	char buf[10];
+	for (unsigned i = 0; i < 100; i++)
+		ck_assert_int_eq(ec_udp_sendto(a, "x", 1, i & EC_MORE,
+					       (struct sockaddr *)&to, sizeof(to)),
+				 1);
+	ck_assert_int_eq(ec_udp_set_local(a, (struct sockaddr *)&own), 0);
+	for (unsigned i = 0; i < 100; i++) {
+		socklen_t len = sizeof(from);
+		ck_assert_int_eq(
+		    ec_udp_recvfrom(b, buf, sizeof(buf), 0, (struct sockaddr *)&from, &len),
+		    1);
+		ck_assert_uint_eq(((struct sockaddr_in *)&from)->sin_addr.s_addr, 0);
+	}
+}
+END_TEST
+
+/* An IPv4 packet from 10.0.0.1:1 to 10.0.0.2:2 that carries "x". */
+static size_t datagram(uint8_t packet[64])
+{
+	struct ecp_addr src, dst;
+	struct ecp_udp_build b = {.src = &src, .dst = &dst, .ttl = 1};
+	ecp_addr_parse("10.0.0.1:1", &src);
+	ecp_addr_parse("10.0.0.2:2", &dst);
+	ssize_t len = ecp_udp_build(packet, 64, &b, "x", 1);
+	ck_assert_int_eq(len, 29);
+	return (size_t)len;
+}
+
+/* What comes before the good datagram is no datagram: counted, and not delivered. */
+START_TEST(test_udp_not_delivered)
+{
+	static const struct {
+		const char *name;
+		unsigned at; /* the byte that is changed */
+		uint8_t bits;
+		uint64_t bad_checksum, fragments;
+	} rows[] = {
+	    {"payload changed", 28, 1, 1, 0},
+	    {"checksum changed", 27, 0x80, 1, 0},
+	    {"more fragments follow", 6, 0x20, 0, 1},
+	};
+	struct ec_l2 *a = open_l2(MAC1, 0), *b = open_l2(MAC2, 0);
+	struct ec_udp *udp = open_udp(b, "10.0.0.2:2", 0);
+	struct ec_relay_stats stats;
+	uint8_t packet[64];
+	char buf[10];
+	size_t len = datagram(packet);
+	packet[rows[_i].at] ^= rows[_i].bits;
+	ck_assert_int_eq(ec_l2_send_ip(a, packet, len, mac_of(b), 0), (ssize_t)len);
+	packet[rows[_i].at] ^= rows[_i].bits;
+	ck_assert_int_eq(ec_l2_send_ip(a, packet, len, mac_of(b), 0), (ssize_t)len);
+	ck_assert_msg(ec_udp_recvfrom(udp, buf, sizeof(buf), 0, NULL, NULL) == 1, "%s: %s",
+		      rows[_i].name, ec_error_text());
+	ck_assert_int_eq(ec_udp_recvfrom(udp, buf, sizeof(buf), EC_DONTWAIT, NULL, NULL),
+			 -EAGAIN);
+	ec_relay_stats(relay, &stats);
+	ck_assert_msg(stats.rx_bad_checksum == rows[_i].bad_checksum, "%s", rows[_i].name);
+	ck_assert_msg(stats.rx_fragments == rows[_i].fragments, "%s", rows[_i].name);
+}
+END_TEST
+
 START_TEST(test_l2_close_takes_udp_along)
 {
 	struct ec_l2 *l2 = open_l2(MAC1, 0);
@@ -658,8 +758,12 @@ int main(void)
 	tcase_add_loop_test(tc, test_l2_frame, 0, 3);
 	tcase_add_test(tc, test_truncation_is_reported);
 	tcase_add_test(tc, test_send_refusals);
+	tcase_add_test(tc, test_relay_refusals);
+	tcase_add_test(tc, test_taken_by_another);
 	tcase_add_test(tc, test_open_refusals);
 	tcase_add_test(tc, test_close_gives_back);
+	tcase_add_loop_test(tc, test_close_after_send, 0, 2);
+	tcase_add_test(tc, test_no_buffer);
 	tcase_add_test(tc, test_broadcast_by_vlan);
 	tcase_add_test(tc, test_closing_amid_a_fanout);
 	tcase_add_test(tc, test_others_are_set_aside);
@@ -673,6 +777,8 @@ int main(void)
 	tcase_add_test(tc, test_udp_addresses);
 	tcase_add_test(tc, test_udp_becomes_another);
 	tcase_add_test(tc, test_udp_refusals);
+	tcase_add_test(tc, test_sends_before_the_other_address);
+	tcase_add_loop_test(tc, test_udp_not_delivered, 0, 3);
 	tcase_add_test(tc, test_l2_close_takes_udp_along);
 	tcase_add_test(tc, test_thousand_endpoints);
 	suite_add_tcase(s, tc);

@@ -1,0 +1,191 @@
+/*
+ * check_loop.c - the event loop: what the turn asks for is how it waits; watchers come and go.
+ * And the message to systemd.
+ */
+#include "daemon/loop.h"
+#include "daemon/notify.h"
+
+#include <check.h>
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static struct loop *loop;
+static struct loop_fd watch;
+static int pipe_ends[2];
+static unsigned turns, calls;
+
+static void setup(void)
+{
+	loop = loop_new();
+	ck_assert_ptr_nonnull(loop);
+	ck_assert_int_eq(pipe(pipe_ends), 0);
+	turns = calls = 0;
+}
+
+static void teardown(void)
+{
+	loop_fd_stop(loop, &watch);
+	loop_free(loop);
+	close(pipe_ends[0]);
+	close(pipe_ends[1]);
+}
+
+static void on_readable(void *arg)
+{
+	char byte;
+	ck_assert_ptr_eq(arg, &watch);
+	ck_assert_int_eq(read(pipe_ends[0], &byte, 1), 1);
+	calls++;
+	loop_stop(loop);
+}
+
+static void ring(void)
+{
+	ck_assert_int_eq(write(pipe_ends[1], "", 1), 1);
+}
+
+/* Rings only when it is about to block: a loop that blocked before the turn would hang. */
+static int turn_then_block(void *arg)
+{
+	(void)arg;
+	if (++turns < 5)
+		return turns % 2 ? 0 : 1; /* look, or sleep a microsecond */
+	ring();
+	return LOOP_BLOCK;
+}
+
+START_TEST(test_turns)
+{
+	ck_assert_int_eq(loop_fd_start(loop, &watch, pipe_ends[0], on_readable, &watch), 0);
+	loop_set_turn(loop, turn_then_block, NULL);
+	loop_run(loop);
+	ck_assert_uint_eq(turns, 5);
+	ck_assert_uint_eq(calls, 1);
+}
+END_TEST
+
+START_TEST(test_start_and_stop_twice)
+{
+	ck_assert_int_eq(loop_fd_start(loop, &watch, pipe_ends[0], on_readable, &watch), 0);
+	ck_assert_int_eq(loop_fd_start(loop, &watch, pipe_ends[0], on_readable, &watch), 0);
+	loop_fd_stop(loop, &watch);
+	loop_fd_stop(loop, &watch);
+	ck_assert_int_eq(loop_fd_start(loop, &watch, pipe_ends[0], on_readable, &watch), 0);
+	ring();
+	loop_run(loop);
+	ck_assert_uint_eq(calls, 1);
+}
+END_TEST
+
+static void stop_itself(void *arg)
+{
+	(void)arg;
+	calls++;
+	loop_fd_stop(loop, &watch); /* still readable: it must not be called again */
+}
+
+static int three_turns(void *arg)
+{
+	(void)arg;
+	if (++turns == 4)
+		loop_stop(loop);
+	return 0;
+}
+
+START_TEST(test_watcher_stops_itself)
+{
+	ck_assert_int_eq(loop_fd_start(loop, &watch, pipe_ends[0], stop_itself, NULL), 0);
+	loop_set_turn(loop, three_turns, NULL);
+	ring();
+	loop_run(loop);
+	ck_assert_uint_eq(calls, 1);
+}
+END_TEST
+
+static void on_signal(void *arg)
+{
+	(void)arg;
+	calls++;
+	loop_stop(loop);
+}
+
+START_TEST(test_signals)
+{
+	static const int signals[] = {SIGTERM, SIGINT};
+	ck_assert_int_eq(loop_on_terminate(loop, on_signal, NULL), 0);
+	kill(getpid(), signals[_i]);
+	loop_run(loop);
+	ck_assert_uint_eq(calls, 1);
+}
+END_TEST
+
+START_TEST(test_timer)
+{
+	ck_assert_int_eq(loop_every(loop, 1, on_signal, NULL), 0);
+	loop_run(loop);
+	loop_run(loop); /* again */
+	ck_assert_uint_eq(calls, 2);
+}
+END_TEST
+
+/* ---- systemd ---- */
+
+START_TEST(test_notify)
+{
+	bool abstract = _i;
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	char name[64], got[64] = "";
+	snprintf(name, sizeof(name), "%s/tmp/check_notify-%d", abstract ? "@" : "",
+		 getpid());
+	memcpy(addr.sun_path, name, strlen(name));
+	if (abstract)
+		addr.sun_path[0] = 0;
+	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name));
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&addr, len), 0);
+	setenv("NOTIFY_SOCKET", name, 1);
+	int r = notify_systemd("READY=1");
+	unlink(name);
+	ck_assert_int_eq(r, 0);
+	ck_assert_int_eq(recv(fd, got, sizeof(got) - 1, MSG_DONTWAIT), 7);
+	ck_assert_str_eq(got, "READY=1");
+}
+END_TEST
+
+START_TEST(test_nobody_to_notify)
+{
+	unsetenv("NOTIFY_SOCKET");
+	ck_assert_int_eq(notify_systemd("READY=1"), 0);
+	setenv("NOTIFY_SOCKET", "relative", 1);
+	ck_assert_int_eq(notify_systemd("READY=1"), -EINVAL);
+	setenv("NOTIFY_SOCKET", "/none/such", 1);
+	ck_assert_int_eq(notify_systemd("READY=1"), -ENOENT);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("loop");
+	TCase *tc = tcase_create("loop");
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, test_turns);
+	tcase_add_test(tc, test_start_and_stop_twice);
+	tcase_add_test(tc, test_watcher_stops_itself);
+	tcase_add_loop_test(tc, test_signals, 0, 2);
+	tcase_add_test(tc, test_timer);
+	tcase_add_loop_test(tc, test_notify, 0, 2);
+	tcase_add_test(tc, test_nobody_to_notify);
+	suite_add_tcase(s, tc);
+	SRunner *sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	int failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,22 @@
+/*
+ * daemon_process.h - a whole daemon in a process of its own, on the memory relay, which sends
+ * everything back: what one endpoint sends to the MAC address of another comes in again.
+ */
+#ifndef TEST_DAEMON_PROCESS_H
+#define TEST_DAEMON_PROCESS_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct daemon_process {
+	char dir[32], sock[64];
+	pid_t pid;
+};
+
+/* Started and ready.  max_clients, max_endpoints 0: the defaults.  Aborts if it cannot be. */
+void daemon_process_start(struct daemon_process *d, uint32_t max_clients,
+			  uint32_t max_endpoints);
+/* Ended with SIGTERM.  Its exit status, as of waitpid(2). */
+int daemon_process_stop(struct daemon_process *d);
+
+#endif
