@@ -1,0 +1,61 @@
+#!/bin/bash
+# check_install.sh - make install into an empty root, and a program built against what is there.
+set -u
+top=$(cd "$(dirname "$0")/.." && pwd)
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+bad=0
+check() {
+	local name=$1 out
+	shift
+	if out=$("$@" 2>&1); then
+		echo "ok - $name"
+	else
+		echo "not ok - $name: $(tail -5 <<<"$out")"
+		bad=1
+	fi
+}
+
+check "make install" make -s -C "$top" install SAN= DESTDIR="$root" PREFIX=/opt/ec LIBDIR=/opt/ec/lib
+for f in sbin/etherconnd bin/etherconnctl include/etherconn.h lib/libetherconn.a \
+	lib/libetherconn.so.0 lib/libetherconn.so lib/pkgconfig/libetherconn.pc \
+	share/man/man8/etherconnd.8 lib/sysusers.d/etherconnd.conf \
+	lib/systemd/system/etherconnd.service lib/systemd/system/etherconnd@.service; do
+	check "$f is there" test -f "$root/opt/ec/$f"
+done
+check "no placeholder is left" sh -c "! grep -rI '@[A-Z]*@' $root/opt/ec/lib"
+check "the unit starts what was installed" \
+	grep -q '^ExecStart=/opt/ec/sbin/etherconnd ' "$root/opt/ec/lib/systemd/system/etherconnd.service"
+
+cat >"$root/hello.c" <<'C'
+#include <etherconn.h>
+#include <stdio.h>
+
+int main(void)
+{
+	struct ec_relay *relay;
+	struct ec_relay_opts opts = EC_RELAY_OPTS;
+	opts.socket = "/nowhere/etherconnd.sock";
+	if (ec_relay_open(&relay, NULL, &opts) == 0)
+		return 1;
+	puts(ec_error_text());
+	return 0;
+}
+C
+export PKG_CONFIG_PATH=$root/opt/ec/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root
+# shellcheck disable=SC2046 # flags are words
+check "a program builds with pkg-config" \
+	cc -o "$root/hello" "$root/hello.c" $(pkg-config --cflags --libs libetherconn)
+hello() { LD_LIBRARY_PATH=$root/opt/ec/lib "$root/hello"; }
+says_no_daemon() { hello | grep -q "no daemon answers"; }
+check "and runs" says_no_daemon
+# shellcheck disable=SC2046
+check "static, too" cc -static-libgcc -o "$root/static" "$root/hello.c" \
+	$(pkg-config --cflags libetherconn) "$root/opt/ec/lib/libetherconn.a" -lcjson
+check "the header does for C++" sh -c "echo '#include <etherconn.h>' | c++ -Wall -Werror -x c++ -fsyntax-only -I$root/opt/ec/include -"
+exported() { nm -D --defined-only "$root/opt/ec/lib/libetherconn.so.0" | awk '$2 == "T" {sub("@.*", "", $3); print $3}' | sort; }
+declared() { sed -n 's/^\t\(ec_[a-z0-9_]*\);$/\1/p' "$top/client-lib/libetherconn.map" | sort; }
+check "the library exports what its map says" diff <(exported) <(declared)
+check "nothing foreign stands in the static library" \
+	sh -c "! nm -g --defined-only $root/opt/ec/lib/libetherconn.a | awk 'NF == 3 {print \$3}' | grep -vE '^(ec_|eci_|ecp_)'"
+exit $bad
