@@ -11,6 +11,7 @@
  * says more about the last one in this thread).  A relay and everything on it belong to one
  * thread at a time; open several relays to use several threads.  Parents own their children:
  * ec_relay_close() closes and frees every endpoint on it, ec_l2_close() its UDP endpoints.
+ * What was sent before a close is still sent.
  * Times are nanoseconds.
  */
 #ifndef ETHERCONN_H
@@ -136,7 +137,8 @@ int ec_frame_dst(const struct ec_frame *frame, struct sockaddr_storage *addr);
 /*
  * Receive up to n frames for all endpoints of the relay, in order, without copying.  Waits at most
  * timeout_ms (0: not at all, -1: for ever) for the first one.  Returns how many; 0 after the
- * time; -ESHUTDOWN when the daemon is gone.  Gives back what the call before lent.
+ * time; -ESHUTDOWN when the daemon is gone.  Gives back what the call before lent.  UDP
+ * checksums are not looked at, as in a packet socket; ec_udp_recvfrom() does that.
  */
 int ec_relay_recv(struct ec_relay *relay, struct ec_frame *frames, unsigned n,
 		  int timeout_ms);

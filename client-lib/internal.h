@@ -175,6 +175,12 @@ int eci_tx_reserve(struct endpoint *ep, uint32_t len, uint16_t ethertype,
 		   const uint8_t dst[6], unsigned flags, uint8_t **payload);
 /* The payload of len bytes is in place: publish, unless EC_MORE says to wait. */
 void eci_tx_submit(struct ec_relay *relay, uint32_t len, unsigned flags);
+/*
+ * Publish, and wait until the daemon has taken all of it, a second at most.  Before whatever
+ * changes an endpoint: the control socket is not in order with the ring, and records of an
+ * endpoint that is closed, or has another address by then, would be dropped.
+ */
+void eci_tx_drain(struct ec_relay *relay);
 
 /* ---- udp.c ---- */
 

@@ -207,7 +207,8 @@ EC_API ssize_t ec_l2_send(struct ec_l2 *l2, const void *payload, size_t len,
 	r = eci_tx_reserve(&l2->ep, (uint32_t)len, ethertype, dst, flags, &at);
 	if (r < 0)
 		return r;
-	memcpy(at, payload, len);
+	if (len)
+		memcpy(at, payload, len);
 	eci_tx_submit(l2->ep.relay, (uint32_t)len, flags);
 	return (ssize_t)len;
 }
@@ -230,7 +231,8 @@ EC_API ssize_t ec_l2_recv(struct ec_l2 *l2, void *buf, size_t len, unsigned flag
 	int r = eci_endpoint_next(&l2->ep, flags, &frame);
 	if (r < 0)
 		return r;
-	memcpy(buf, frame.l3, frame.l3_len < len ? frame.l3_len : len);
+	if (len) /* buf may be NULL then, for who wants *info alone */
+		memcpy(buf, frame.l3, frame.l3_len < len ? frame.l3_len : len);
 	if (info)
 		*info = frame;
 	return frame.l3_len;

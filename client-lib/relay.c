@@ -174,6 +174,7 @@ EC_API void ec_relay_close(struct ec_relay *relay)
 {
 	if (!relay)
 		return;
+	eci_tx_drain(relay);
 	/* the daemon gives back everything at once when it sees this */
 	close_fd(relay->control);
 	relay->control = -1;
@@ -265,6 +266,7 @@ void eci_endpoint_forget(struct endpoint *ep)
 
 void eci_endpoint_close(struct endpoint *ep)
 {
+	eci_tx_drain(ep->relay);
 	if (!ep->relay->gone)
 		ask_close(ep->relay, ep->id);
 	eci_endpoint_forget(ep);

@@ -5,6 +5,9 @@
 
 #include <unistd.h>
 
+#define DRAIN_NS                                                                           \
+	INT64_C(1000000000) /* a daemon that stands still holds up no exit longer */
+
 /* A full pipe is readable: the daemon will look. */
 static void ring_bell(const struct ec_relay *relay)
 {
@@ -18,19 +21,21 @@ static void publish(struct ec_relay *relay)
 		ring_bell(relay);
 }
 
-/*
- * Sleep until half of what lies in the ring has been sent: woken for each record, the two
- * processes would take turns at 10 us a frame.
- */
-static int wait_for_room(struct ec_relay *relay, int64_t deadline_ns)
+/* Sleep until the daemon has taken need bytes more out of the ring, or the deadline. */
+static int wait_until_taken(struct ec_relay *relay, uint64_t need, int64_t deadline_ns)
 {
-	uint64_t used = relay->tx.size - ecp_out_free(&relay->tx);
-	uint64_t half = ecp_record_room(used / 2 + 1);
-	if (ecp_out_arm(&relay->tx, &relay->c->tx_space_at, &relay->d->tx_cons, half))
+	if (ecp_out_arm(&relay->tx, &relay->c->tx_space_at, &relay->d->tx_cons, need))
 		return 0;
 	/* the bell may have been rung for frames that came: they must not be slept over */
 	relay->armed = false;
 	return eci_relay_wait(relay, deadline_ns);
+}
+
+/* Half of what lies there: woken for each record, the two would take turns at 10 us a frame. */
+static int wait_for_room(struct ec_relay *relay, int64_t deadline_ns)
+{
+	uint64_t used = relay->tx.size - ecp_out_free(&relay->tx);
+	return wait_until_taken(relay, ecp_record_room(used / 2 + 1), deadline_ns);
 }
 
 static int error_room(int r)
@@ -77,6 +82,8 @@ int eci_tx_reserve(struct endpoint *ep, uint32_t len, uint16_t ethertype,
 	uint8_t *record;
 	if (relay->gone)
 		return error_room(-ESHUTDOWN);
+	if (head.len > relay->tx.size / 2) /* room for it might never come */
+		return eci_error_set(-EMSGSIZE, "%u bytes: over half of the TX ring", len);
 	int r = reserve(ep, head.len, flags, &record);
 	eci_relay_settle(relay);
 	if (r < 0)
@@ -106,4 +113,18 @@ EC_API int ec_relay_flush(struct ec_relay *relay)
 		return error_room(-ESHUTDOWN);
 	publish(relay);
 	return 0;
+}
+
+void eci_tx_drain(struct ec_relay *relay)
+{
+	int64_t deadline = ec_now() + DRAIN_NS;
+	if (relay->gone || !relay->c)
+		return;
+	publish(relay);
+	while (ecp_out_refresh(&relay->tx, &relay->d->tx_cons) == 0) {
+		uint64_t left = relay->tx.published - relay->tx.cons;
+		if (!left || wait_until_taken(relay, left, deadline) < 0)
+			break;
+	}
+	eci_relay_settle(relay);
 }

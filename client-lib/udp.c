@@ -100,8 +100,7 @@ EC_API int ec_udp_set_local(struct ec_udp *udp, const struct sockaddr *local)
 	req->type = ECP_REQ_SET_LOCAL;
 	req->set_local.id = udp->ep.id;
 	req->set_local.local = addr;
-	/* sends of the old address must be judged by it */
-	ec_relay_flush(relay);
+	eci_tx_drain(relay); /* what was sent from the old address is judged by it */
 	r = eci_relay_ask(relay, ECP_REP_LOCAL_SET);
 	if (r == 0)
 		udp->local = addr;
