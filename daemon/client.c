@@ -59,14 +59,18 @@ struct client *client_new(struct clients *all, int fd, loop_fn *on_request)
 }
 
 /*
- * UDP endpoints go with the L2 endpoint beneath them, so whatever order the numbers are in
- * nothing is left standing on nothing.
+ * What it had sent before it ended goes out; with its endpoints closed, what is beyond that is
+ * counted.  UDP endpoints go with the L2 endpoint beneath them, so whatever order the numbers
+ * are in nothing is left standing on nothing.
  */
 static void client_detach(struct client *client)
 {
 	struct channel *ch = client->channel;
+	datapath_tx_last(client->dp, ch);
 	for (uint32_t id = 0; id < ch->n_slots; id++)
 		client_close(client, id);
+	while (channel_tx_refresh(ch))
+		datapath_tx_last(client->dp, ch);
 	loop_fd_stop(client->all->loop, &client->bell);
 	datapath_detach(client->dp, ch);
 	channel_free(ch);

@@ -50,6 +50,12 @@ unsigned datapath_rx_turn(struct datapath *dp); /* its halves */
 unsigned datapath_tx_turn(struct datapath *dp);
 
 /*
+ * Send what an attached channel still holds, up to some bursts: for a client that has gone
+ * right after its last send.
+ */
+void datapath_tx_last(struct datapath *dp, struct channel *ch);
+
+/*
  * Ask every channel that is awake for its bell.  True if all sleep and nothing has come
  * meanwhile: the loop may block until the relay's descriptor or a bell is readable.
  */

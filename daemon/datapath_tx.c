@@ -14,6 +14,9 @@
  */
 #include "daemon/datapath.h"
 
+/* What one that leaves may still send in one go: more would delay the others. */
+#define LAST_BURSTS 16
+
 /* The buffers of the back-end that are being filled. */
 struct tx {
 	struct relay_buffer buffers[RELAY_BURST];
@@ -129,6 +132,15 @@ static unsigned tx_channel(struct datapath *dp, struct channel *ch, struct tx *t
 	channel_tx_release(ch);
 	dp->trouble |= ch->broken;
 	return n;
+}
+
+void datapath_tx_last(struct datapath *dp, struct channel *ch)
+{
+	struct tx tx = {.room = 0};
+	for (unsigned bursts = 0; bursts < LAST_BURSTS; bursts++)
+		if (!tx_channel(dp, ch, &tx))
+			break;
+	tx_flush(dp, &tx);
 }
 
 unsigned datapath_tx_turn(struct datapath *dp)

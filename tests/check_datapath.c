@@ -507,6 +507,28 @@ START_TEST(test_down_is_counted)
 }
 END_TEST
 
+/* A process sends and ends at once: its ring is all that is left of it. */
+START_TEST(test_last_words)
+{
+	static const unsigned counts[] = {1, 500, 1500};
+	struct peer other;
+	int far;
+	struct client *second = connect_client(&other, &far);
+	const struct endpoint *ep = open_l2(second, MAC, 0);
+	uint32_t generation = second->channel->slots[ep->id].generation;
+	unsigned n = 0;
+	while (n < counts[_i] && peer_send(&other, ep->id, generation, dst, 0x0800, "x", 1))
+		n++;
+	peer_publish(&other);
+	client_free(second);
+	ck_assert_uint_eq(dp.relay.stats.tx_offered, n);
+	ck_assert_uint_eq(dp.relay.stats.tx, n < 1024 ? n : 1024);
+	check_identity();
+	peer_close(&other);
+	close(far);
+}
+END_TEST
+
 START_TEST(test_one_burst_per_turn)
 {
 	const struct endpoint *ep = open_l2(client, MAC, 0);
@@ -615,6 +637,7 @@ int main(void)
 	tcase_add_test(tc, test_udp_claim_sends_nothing_but_udp);
 	tcase_add_test(tc, test_closed_endpoint_sends_nothing);
 	tcase_add_test(tc, test_down_is_counted);
+	tcase_add_loop_test(tc, test_last_words, 0, 3);
 	tcase_add_test(tc, test_one_burst_per_turn);
 	tcase_add_test(tc, test_broken_client_is_noticed);
 	tcase_add_test(tc, test_claims_that_are_refused);
