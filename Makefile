@@ -99,6 +99,8 @@ $B/bench/%: $B/obj/bench/%.o $B/libbench.a $B/libtest.a $B/libdaemon.a $B/libeth
 	$(call say,LD)
 	$Q$(CC) $(cflags) $(CFLAGS) $(ldflags) $(LDFLAGS) -o $@ $^ $(daemon_libs) -lm
 
+# Where tests find the project's texts.
+$B/obj/tests/%.o: cflags += -DSOURCE_DIR='"$(CURDIR)"'
 # Examples see the library as its users do: by its installed header alone.
 $B/obj/examples/%.o: cflags += -Iclient-lib
 

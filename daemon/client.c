@@ -69,7 +69,9 @@ static void client_detach(struct client *client)
 	datapath_tx_last(client->dp, ch);
 	for (uint32_t id = 0; id < ch->n_slots; id++)
 		client_close(client, id);
-	while (channel_tx_refresh(ch))
+	/* bounded: its memory may outlive its socket in a process that goes on writing */
+	uint64_t most = ch->tx.size / (sizeof(struct ecp_record) * RELAY_BURST);
+	for (uint64_t n = 0; n < most && channel_tx_refresh(ch); n++)
 		datapath_tx_last(client->dp, ch);
 	loop_fd_stop(client->all->loop, &client->bell);
 	datapath_detach(client->dp, ch);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EXACT_MAX 9007199254740992.0 /* 2^53: cJSON keeps numbers as doubles */
+#define TWO_TO_64 18446744073709551616.0
 
 int ecp_error_set(struct ecp_error *err, int code, const char *format, ...)
 {
@@ -87,10 +87,46 @@ static int error_at(struct ecp_error *err, const char *text, const char *at)
 			     len < 20 ? (int)len : 20, at);
 }
 
+/* Bytes of the UTF-8 character at text (RFC 3629); 0: there is none. */
+static size_t utf8_len(const char *text)
+{
+	static const uint32_t least[] = {[2] = 0x80, [3] = 0x800, [4] = 0x10000};
+	unsigned lead = (unsigned char)text[0];
+	if (lead < 0x80)
+		return 1;
+	if (lead < 0xc2 || lead > 0xf4)
+		return 0;
+	size_t n = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+	uint32_t code = lead & (0xffu >> (n + 1));
+	for (size_t i = 1; i < n; i++) {
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | (text[i] & 0x3f);
+	}
+	bool surrogate = code >= 0xd800 && code < 0xe000;
+	return code < least[n] || code > 0x10ffff || surrogate ? 0 : n;
+}
+
+/*
+ * Where text holds what cJSON would let pass: control characters, bytes that are not UTF-8,
+ * and the escaped NUL, which would end a string before its end.  NULL: nowhere.
+ */
+static const char *foul_at(const char *text)
+{
+	while (*text) {
+		size_t len = utf8_len(text);
+		bool control = (unsigned char)*text < ' ' && !strchr("\t\r\n", *text);
+		if (!len || control || !strncmp(text, "\\u0000", 6))
+			return text;
+		text += !strncmp(text, "\\\\", 2) ? 2 : len;
+	}
+	return NULL;
+}
+
 struct ecp_json *ecp_json_parse(const char *text, size_t len, bool comments,
 				struct ecp_error *err)
 {
-	const char *end = NULL;
+	cJSON *root = NULL;
 	if (memchr(text, 0, len)) {
 		ecp_error_set(err, -EBADMSG, "not JSON: a NUL byte");
 		return NULL;
@@ -102,8 +138,11 @@ struct ecp_json *ecp_json_parse(const char *text, size_t len, bool comments,
 	}
 	if (comments)
 		blank_comments(copy);
-	cJSON *root = cJSON_ParseWithOpts(copy, &end, 0);
-	end += strspn(end, " \t\r\n");
+	const char *end = foul_at(copy);
+	if (!end) {
+		root = cJSON_ParseWithOpts(copy, &end, 0);
+		end += strspn(end, " \t\r\n");
+	}
 	if (!root || *end) {
 		error_at(err, copy, end);
 		cJSON_Delete(root);
@@ -172,20 +211,29 @@ const char *ecp_json_string(const struct ecp_json *obj, const char *key,
 	return item ? ecp_json_item_string(out(item), key, err) : fallback;
 }
 
+/* UINT64_MAX becomes 2^64 in the double that cJSON keeps, and so comes back. */
+static uint64_t to_u64(double value)
+{
+	return value < TWO_TO_64 ? (uint64_t)value : UINT64_MAX;
+}
+
 uint64_t ecp_json_item_u64(const struct ecp_json *item, const char *what, uint64_t min,
 			   uint64_t max, struct ecp_error *err)
 {
 	double value = in(item)->valuedouble;
-	if (!cJSON_IsNumber(in(item)))
+	if (!cJSON_IsNumber(in(item))) {
 		ecp_error_set(err, -EINVAL, "%s: must be a number", what);
-	else if (!(value >= 0 && value < 18446744073709551616.0) ||
-		 (value < EXACT_MAX && value != (double)(uint64_t)value))
+		return min;
+	}
+	if (!(value >= 0 && value <= TWO_TO_64) || value != (double)to_u64(value)) {
 		ecp_error_set(err, -EINVAL, "%s: must be a whole number, 0 or more", what);
-	else if ((uint64_t)value < min || (uint64_t)value > max)
-		ecp_error_set(err, -EINVAL, "%s: must be from %" PRIu64 " to %" PRIu64,
-			      what, min, max);
-	else
-		return (uint64_t)value;
+		return min;
+	}
+	uint64_t whole = to_u64(value);
+	if (whole >= min && whole <= max)
+		return whole;
+	ecp_error_set(err, -EINVAL, "%s: must be from %" PRIu64 " to %" PRIu64, what, min,
+		      max);
 	return min;
 }
 
@@ -271,26 +319,51 @@ static void put_char(struct ecp_json_writer *w, char c)
 	put(w, &c, 1);
 }
 
-/* RFC 8259, 7: quotes, backslashes and control characters are escaped. */
-static void put_quoted(struct ecp_json_writer *w, const char *text)
+/* How many of the first max bytes of text stand for themselves in JSON. */
+static size_t plain_len(const char *text, size_t max)
+{
+	size_t n = 0;
+	while (n < max && text[n] >= ' ' && text[n] < 0x7f && text[n] != '"' &&
+	       text[n] != '\\')
+		n++;
+	return n;
+}
+
+/*
+ * How the next character of text is written (RFC 8259, 7); what is not UTF-8 (the name of a
+ * process may be anything) becomes U+FFFD.  Returns its bytes in text.
+ */
+static size_t escape(const char *text, char written[static 8])
+{
+	size_t n = utf8_len(text);
+	if (!n)
+		strcpy(written, "\\ufffd");
+	else if (*text == '"' || *text == '\\')
+		snprintf(written, 8, "\\%c", *text);
+	else if (n == 1)
+		snprintf(written, 8, "\\u%04x", (unsigned char)*text);
+	else
+		snprintf(written, 8, "%.*s", (int)n, text);
+	return n ? n : 1;
+}
+
+/* At most max bytes of text between quotes, cut between characters. */
+static void put_quoted(struct ecp_json_writer *w, const char *text, size_t max)
 {
 	put_char(w, '"');
 	while (*text) {
-		size_t plain = 0;
-		while ((unsigned char)text[plain] >= ' ' && text[plain] != '"' &&
-		       text[plain] != '\\')
-			plain++;
+		size_t plain = plain_len(text, max);
 		put(w, text, plain);
 		text += plain;
-		if (!*text)
+		max -= plain;
+		char escaped[8];
+		size_t taken = *text ? escape(text, escaped) : 0;
+		size_t len = taken ? strlen(escaped) : 0;
+		if (!taken || len > max)
 			break;
-		char escape[8];
-		if (*text == '"' || *text == '\\')
-			snprintf(escape, sizeof(escape), "\\%c", *text);
-		else
-			snprintf(escape, sizeof(escape), "\\u%04x", (unsigned char)*text);
-		put(w, escape, strlen(escape));
-		text++;
+		put(w, escaped, len);
+		text += taken;
+		max -= len;
 	}
 	put_char(w, '"');
 }
@@ -302,7 +375,7 @@ static void put_key(struct ecp_json_writer *w, const char *key)
 	w->need_comma = true;
 	if (!key)
 		return;
-	put_quoted(w, key);
+	put_quoted(w, key, SIZE_MAX);
 	put_char(w, ':');
 }
 
@@ -341,8 +414,14 @@ void ecp_json_close_array(struct ecp_json_writer *w)
 
 void ecp_json_put_string(struct ecp_json_writer *w, const char *key, const char *value)
 {
+	ecp_json_put_string_max(w, key, value, SIZE_MAX);
+}
+
+void ecp_json_put_string_max(struct ecp_json_writer *w, const char *key, const char *value,
+			     size_t max)
+{
 	put_key(w, key);
-	put_quoted(w, value);
+	put_quoted(w, value, max);
 }
 
 void ecp_json_put_u64(struct ecp_json_writer *w, const char *key, uint64_t value)

@@ -6,7 +6,8 @@
  * callers ask for all they know, then look at the reader once.
  *
  * Writing: straight text into a caller's buffer, so u64 counters stay exact (cJSON prints
- * numbers above 1e15 in floating point) and long lists need no tree.
+ * numbers above 1e15 in floating point) and long lists need no tree.  Read back, numbers above
+ * 2^53 are rounded to the nearest double: cJSON keeps no more of them.
  *
  * Used by msg.c, and by the daemon for its configuration.  One thread per object.
  */
@@ -33,8 +34,9 @@ struct ecp_json; /* one JSON value; the tree's owner is whoever parsed it */
 
 /*
  * Parse len bytes of JSON text (no NUL needed).  With comments set, C and C++ comments are
- * allowed (configuration files).  Returns the root, to be given to ecp_json_free(), or NULL
- * with *err saying what and in which line.
+ * allowed (configuration files).  Text that is not UTF-8, control characters, an escaped NUL and
+ * more than 1000 levels are errors too.  Returns the root, to be given to ecp_json_free(), or
+ * NULL with *err saying what and in which line.
  */
 struct ecp_json *ecp_json_parse(const char *text, size_t len, bool comments,
 				struct ecp_error *err);
@@ -82,7 +84,11 @@ void ecp_json_open_object(struct ecp_json_writer *w, const char *key);
 void ecp_json_close_object(struct ecp_json_writer *w);
 void ecp_json_open_array(struct ecp_json_writer *w, const char *key);
 void ecp_json_close_array(struct ecp_json_writer *w);
+/* Bytes of value that are not UTF-8 are written as U+FFFD. */
 void ecp_json_put_string(struct ecp_json_writer *w, const char *key, const char *value);
+/* The same, cut to at most max bytes between the quotes, escapes counted. */
+void ecp_json_put_string_max(struct ecp_json_writer *w, const char *key, const char *value,
+			     size_t max);
 void ecp_json_put_u64(struct ecp_json_writer *w, const char *key, uint64_t value);
 void ecp_json_put_bool(struct ecp_json_writer *w, const char *key, bool value);
 

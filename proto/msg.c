@@ -8,6 +8,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#define ITEM_TEXT_MAX 200 /* bytes of an error's sentence in a list, escapes counted */
 
 /* ---- errno names ---- */
 
@@ -47,6 +50,12 @@ int ecp_errno_by_name(const char *name)
 }
 
 /* ---- pieces that several messages have ---- */
+
+static void need(const struct ecp_json *obj, const char *key, struct ecp_error *err)
+{
+	if (!ecp_json_has(obj, key))
+		ecp_error_set(err, -EINVAL, "%s: is missing", key);
+}
 
 /* A string that must fit into room bytes. */
 static void read_text(const struct ecp_json *obj, const char *key, char *to, size_t room,
@@ -313,6 +322,7 @@ static void read_open(const struct ecp_json *obj, struct ecp_request *req,
 	size_t n;
 	if (!ecp_json_check_keys(obj, "open", keys, err))
 		return;
+	need(obj, "endpoints", err);
 	const struct ecp_json *item =
 	    ecp_json_array(obj, "endpoints", ECP_BATCH_MAX, &n, err);
 	req->open.n = (unsigned)n;
@@ -348,6 +358,7 @@ static void read_close(const struct ecp_json *obj, struct ecp_request *req,
 	size_t n;
 	if (!ecp_json_check_keys(obj, "close", keys, err))
 		return;
+	need(obj, "ids", err);
 	const struct ecp_json *item = ecp_json_array(obj, "ids", ECP_BATCH_MAX, &n, err);
 	req->close.n = (unsigned)n;
 	for (unsigned i = 0; i < n; i++, item = ecp_json_next(item))
@@ -369,6 +380,7 @@ static void read_set_local(const struct ecp_json *obj, struct ecp_request *req,
 	static const char *const keys[] = {"request", "id", "local", NULL};
 	if (!ecp_json_check_keys(obj, "set_local", keys, err))
 		return;
+	need(obj, "id", err);
 	req->set_local.id = read_u32(obj, "id", err);
 	read_addr(obj, "local", &req->set_local.local, err);
 }
@@ -549,12 +561,11 @@ static void read_opened(const struct ecp_json *obj, struct ecp_reply *rep,
 	}
 }
 
-/* Short enough that a whole batch of errors fits into one message. */
+/* Short enough, whatever stands in it, that a whole batch of errors fits into one message. */
 static void write_item_error(struct ecp_json_writer *w, const struct ecp_error *error)
 {
-	struct ecp_error brief = {.code = error->code};
-	snprintf(brief.text, sizeof(brief.text), "%.128s", error->text);
-	write_error(w, &brief);
+	ecp_json_put_string(w, "error", ecp_errno_name(error->code));
+	ecp_json_put_string_max(w, "text", error->text, ITEM_TEXT_MAX);
 }
 
 static void write_opened(struct ecp_json_writer *w, const struct ecp_reply *rep)
@@ -860,5 +871,8 @@ int ecp_ask(int fd, const struct ecp_request *req, struct ecp_reply *rep, char *
 	if (len < 0)
 		return ecp_error_set(err, (int)len, "the daemon's answer: %s",
 				     strerror((int)-len));
-	return ecp_reply_parse(buf, (size_t)len, rep, err);
+	r = ecp_reply_parse(buf, (size_t)len, rep, err);
+	while (r < 0 && fds && *n_fds)
+		close(fds[--*n_fds]);
+	return r;
 }

@@ -220,7 +220,8 @@ int ecp_errno_by_name(const char *name);
 /*
  * Ask the daemon at fd one thing and wait for the answer: sends *req, receives into *rep.
  * fds/n_fds as in ecp_sock_recv().  0 (rep->type may be ECP_REP_ERROR), or -errno of the
- * transport with a sentence in *err: -ENOTCONN when the daemon hung up, -EBADMSG ...
+ * transport with a sentence in *err, and no descriptors: -ENOTCONN when the daemon hung up,
+ * -EBADMSG ...
  * Blocks.  buf is scratch space of ECP_MSG_MAX + 1 bytes.
  */
 int ecp_ask(int fd, const struct ecp_request *req, struct ecp_reply *rep, char *buf,

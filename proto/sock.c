@@ -38,13 +38,13 @@ char *ecp_sock_find(const char *ifname, char path[static ECP_SOCK_ROOM])
 	return path;
 }
 
-int ecp_sock_connect(const char *path)
+static int connect_to(const char *path, int type)
 {
 	struct sockaddr_un addr;
 	int r = fill_address(path, &addr);
 	if (r < 0)
 		return r;
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
 	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
@@ -52,6 +52,11 @@ int ecp_sock_connect(const char *path)
 	r = -errno;
 	close(fd);
 	return r;
+}
+
+int ecp_sock_connect(const char *path)
+{
+	return connect_to(path, SOCK_SEQPACKET);
 }
 
 /* Is there something at path, and may it go?  0: nothing is left there. */
@@ -62,7 +67,8 @@ static int clear_path(const char *path)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return -EEXIST;
-	int fd = ecp_sock_connect(path);
+	/* not to wait for a daemon that is alive but stuck, with its queue full */
+	int fd = connect_to(path, SOCK_SEQPACKET | SOCK_NONBLOCK);
 	/* only a refused connection says that nobody listens any more */
 	if (fd != -ECONNREFUSED) {
 		if (fd >= 0)
@@ -153,9 +159,12 @@ ssize_t ecp_sock_recv(int fd, void *buf, size_t room, int *fds, unsigned *n_fds)
 	} control;
 	struct iovec iov = {.iov_base = buf, .iov_len = room};
 	struct msghdr hdr = {.msg_iov = &iov, .msg_iovlen = 1};
+	unsigned room_fds = 0;
 	if (fds) {
 		hdr.msg_control = &control;
 		hdr.msg_controllen = sizeof(control);
+		room_fds = *n_fds;
+		*n_fds = 0;
 	}
 	ssize_t n;
 	do
@@ -163,7 +172,7 @@ ssize_t ecp_sock_recv(int fd, void *buf, size_t room, int *fds, unsigned *n_fds)
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
-	unsigned taken = fds ? take_fds(&hdr, fds, *n_fds) : 0;
+	unsigned taken = fds ? take_fds(&hdr, fds, room_fds) : 0;
 	if (hdr.msg_flags & MSG_TRUNC) {
 		while (taken)
 			close(fds[--taken]);

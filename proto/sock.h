@@ -46,7 +46,8 @@ int ecp_sock_send(int fd, const void *msg, size_t len, const int *fds, unsigned 
  * Receive one message into buf; room is ECP_MSG_MAX for every legal one.  Returns its length,
  * 0 at the end of the connection, or -errno: -EMSGSIZE when it was longer than room (it is gone).
  * With fds NULL descriptors that the peer sends are discarded by the kernel (the daemon's way);
- * otherwise up to *n_fds are stored, close-on-exec and the caller's, and *n_fds is how many.
+ * otherwise up to *n_fds are stored, close-on-exec and the caller's, the rest closed, and *n_fds
+ * is how many: 0 on failure.
  */
 ssize_t ecp_sock_recv(int fd, void *buf, size_t room, int *fds, unsigned *n_fds);
 
