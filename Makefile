@@ -166,8 +166,18 @@ install: all
 	install -d $(unitdir) $(to)/lib/sysusers.d $(to)/lib/tmpfiles.d
 	for u in etherconnd.service etherconnd@.service; do \
 		sed 's|@SBINDIR@|$(PREFIX)/sbin|' systemd/$$u.in >$(unitdir)/$$u || exit 1; done
+	install -m 644 systemd/etherconnd.socket $(unitdir)/
 	install -m 644 systemd/etherconnd.sysusers $(to)/lib/sysusers.d/etherconnd.conf
 	install -m 644 systemd/etherconnd.tmpfiles $(to)/lib/tmpfiles.d/etherconnd.conf
+	$(if $(DESTDIR),,$(activate))
+
+# Into the running system: its user and group, its folder, its library, its units.
+define activate
+ldconfig
+-systemd-sysusers $(to)/lib/sysusers.d/etherconnd.conf
+-systemd-tmpfiles --create $(to)/lib/tmpfiles.d/etherconnd.conf
+-test ! -d /run/systemd/system || systemctl daemon-reload
+endef
 
 clean:
 	rm -rf build

@@ -3,6 +3,8 @@
  */
 #include "daemon/daemon.h"
 
+#include "daemon/systemd.h"
+
 #include <stdio.h>
 #include <unistd.h>
 
@@ -110,6 +112,12 @@ static void stop_datapaths(struct daemon *daemon)
 	}
 }
 
+static void daemon_forget_socket(struct daemon *daemon)
+{
+	if (daemon->socket[0])
+		unlink(daemon->socket);
+}
+
 /* Why the socket could not be made, in words. */
 static int socket_error(const char *path, int r, struct ecp_error *err)
 {
@@ -120,23 +128,41 @@ static int socket_error(const char *path, int r, struct ecp_error *err)
 	return ecp_error_set(err, r, "cannot listen at %s: %s", path, strerror(-r));
 }
 
+/* The socket at the configured path, for the configured group; ours to unlink. */
+static int make_socket(struct daemon *daemon, const struct config *config,
+		       struct ecp_error *err)
+{
+	const char *path = config->socket;
+	int fd = ecp_sock_listen(path, config->have_group ? 0660 : 0600);
+	if (fd < 0)
+		return socket_error(path, fd, err);
+	snprintf(daemon->socket, sizeof(daemon->socket), "%s", path);
+	if (!config->have_group || chown(path, (uid_t)-1, config->group) == 0)
+		return fd;
+	int r = ecp_error_set(err, -errno, "cannot give %s to group %u: %s", path,
+			      config->group, strerror(errno));
+	close(fd);
+	unlink(path);
+	return r;
+}
+
+/* systemd's socket, its path and its permissions systemd's business; else one of our own. */
 static int start_socket(struct daemon *daemon, const struct config *config,
 			struct ecp_error *err)
 {
-	int fd = ecp_sock_listen(config->socket, config->have_group ? 0660 : 0600);
+	int fd = systemd_listen_fd();
+	if (fd == -EINVAL)
+		return ecp_error_set(err, fd,
+				     "what systemd handed over is not one listening "
+				     "sequential-packet socket");
 	if (fd < 0)
-		return socket_error(config->socket, fd, err);
-	snprintf(daemon->socket, sizeof(daemon->socket), "%s", config->socket);
-	int r = 0;
-	if (config->have_group && chown(config->socket, (uid_t)-1, config->group) < 0)
-		r = ecp_error_set(err, -errno, "cannot give %s to group %u: %s",
-				  config->socket, config->group, strerror(errno));
-	if (r == 0)
-		r = control_start(&daemon->control, fd, daemon->datapaths,
-				  daemon->n_datapaths);
+		fd = make_socket(daemon, config, err);
+	if (fd < 0)
+		return fd;
+	int r = control_start(&daemon->control, fd, daemon->datapaths, daemon->n_datapaths);
 	if (r < 0) {
 		close(fd);
-		unlink(daemon->socket);
+		daemon_forget_socket(daemon);
 	}
 	return r;
 }
@@ -185,7 +211,7 @@ void daemon_run(struct daemon *daemon)
 void daemon_stop(struct daemon *daemon)
 {
 	control_stop(&daemon->control);
-	unlink(daemon->socket);
+	daemon_forget_socket(daemon);
 	stop_datapaths(daemon);
 	loop_free(daemon->loop);
 }

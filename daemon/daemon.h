@@ -16,7 +16,7 @@ struct daemon {
 	struct loop_fd relay_watch[CONFIG_RELAYS_MAX];
 	unsigned n_datapaths;
 	struct control control;
-	char socket[108]; /* to unlink; "" until it is ours */
+	char socket[108]; /* to unlink; "" if it is not ours */
 };
 
 /*

@@ -2,7 +2,7 @@
  * main.c - etherconnd(8): from the command line to a daemon without privileges that serves.
  */
 #include "daemon/daemon.h"
-#include "daemon/notify.h"
+#include "daemon/systemd.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,8 +42,8 @@ static void say_ready(const struct daemon *daemon)
 		log_info("relay on %s (%s, MTU %u)", relay->netif.name, relay->ops->name,
 			 relay->netif.mtu);
 	}
-	log_info("serving at %s", daemon->socket);
-	notify_systemd("READY=1");
+	log_info("serving at %s", daemon->socket[0] ? daemon->socket : "systemd's socket");
+	systemd_notify("READY=1");
 }
 
 int main(int argc, char **argv)
@@ -69,7 +69,7 @@ int main(int argc, char **argv)
 	}
 	say_ready(&daemon);
 	daemon_run(&daemon);
-	notify_systemd("STOPPING=1");
+	systemd_notify("STOPPING=1");
 	daemon_stop(&daemon);
 	return EXIT_SUCCESS;
 }

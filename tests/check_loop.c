@@ -3,7 +3,7 @@
  * And the message to systemd.
  */
 #include "daemon/loop.h"
-#include "daemon/notify.h"
+#include "daemon/systemd.h"
 
 #include <check.h>
 #include <errno.h>
@@ -151,7 +151,7 @@ START_TEST(test_notify)
 	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&addr, len), 0);
 	setenv("NOTIFY_SOCKET", name, 1);
-	int r = notify_systemd("READY=1");
+	int r = systemd_notify("READY=1");
 	unlink(name);
 	ck_assert_int_eq(r, 0);
 	ck_assert_int_eq(recv(fd, got, sizeof(got) - 1, MSG_DONTWAIT), 7);
@@ -162,11 +162,43 @@ END_TEST
 START_TEST(test_nobody_to_notify)
 {
 	unsetenv("NOTIFY_SOCKET");
-	ck_assert_int_eq(notify_systemd("READY=1"), 0);
+	ck_assert_int_eq(systemd_notify("READY=1"), 0);
 	setenv("NOTIFY_SOCKET", "relative", 1);
-	ck_assert_int_eq(notify_systemd("READY=1"), -EINVAL);
+	ck_assert_int_eq(systemd_notify("READY=1"), -EINVAL);
 	setenv("NOTIFY_SOCKET", "/none/such", 1);
-	ck_assert_int_eq(notify_systemd("READY=1"), -ENOENT);
+	ck_assert_int_eq(systemd_notify("READY=1"), -ENOENT);
+}
+END_TEST
+
+/* Descriptor 3, as systemd would hand it over. */
+START_TEST(test_listen_fd)
+{
+	static const struct {
+		int type;
+		bool listens;
+		const char *fds;
+		int result;
+	} rows[] = {
+	    {SOCK_SEQPACKET, true, "1", 3},       {SOCK_SEQPACKET, false, "1", -EINVAL},
+	    {SOCK_STREAM, true, "1", -EINVAL},    {SOCK_DGRAM, false, "1", -EINVAL},
+	    {SOCK_SEQPACKET, true, "2", -EINVAL}, {SOCK_SEQPACKET, true, NULL, -ENOENT},
+	};
+	char pid[20];
+	struct sockaddr_un addr = {.sun_family =
+				       AF_UNIX}; /* a name of the kernel's choice */
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	setenv("LISTEN_PID", pid, 1);
+	unsetenv("LISTEN_FDS");
+	if (rows[_i].fds)
+		setenv("LISTEN_FDS", rows[_i].fds, 1);
+	int fd = socket(AF_UNIX, rows[_i].type, 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&addr, sizeof(sa_family_t)), 0);
+	if (rows[_i].listens)
+		ck_assert_int_eq(listen(fd, 1), 0);
+	ck_assert_int_eq(dup2(fd, 3), 3);
+	ck_assert_int_eq(systemd_listen_fd(), rows[_i].result);
+	setenv("LISTEN_PID", "1", 1); /* meant for another process */
+	ck_assert_int_eq(systemd_listen_fd(), -ENOENT);
 }
 END_TEST
 
@@ -182,6 +214,10 @@ int main(void)
 	tcase_add_test(tc, test_timer);
 	tcase_add_loop_test(tc, test_notify, 0, 2);
 	tcase_add_test(tc, test_nobody_to_notify);
+	suite_add_tcase(s, tc);
+	tc = tcase_create(
+	    "socket activation"); /* needs no loop, and descriptor 3 for itself */
+	tcase_add_loop_test(tc, test_listen_fd, 0, 6);
 	suite_add_tcase(s, tc);
 	SRunner *sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

@@ -1,0 +1,63 @@
+/*
+ * systemd.c - one datagram to $NOTIFY_SOCKET, one descriptor from $LISTEN_FDS.
+ *
+ * Some lines of our own instead of libsystemd, which would bring its dependencies into the one
+ * program here that starts with a privilege.
+ */
+#include "daemon/systemd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+int systemd_notify(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	if (!path)
+		return 0;
+	size_t len = strlen(path);
+	if (len < 2 || len >= sizeof(addr.sun_path) || (path[0] != '/' && path[0] != '@'))
+		return -EINVAL;
+	memcpy(addr.sun_path, path, len);
+	if (addr.sun_path[0] == '@') /* an abstract name begins with a zero byte */
+		addr.sun_path[0] = 0;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	socklen_t addr_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+	ssize_t n = sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&addr,
+			   addr_len);
+	int r = n < 0 ? -errno : 0;
+	close(fd);
+	return r;
+}
+
+#define LISTEN_FDS_START 3 /* SD_LISTEN_FDS_START */
+
+static int socket_option(int fd, int option)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+	return getsockopt(fd, SOL_SOCKET, option, &value, &len) < 0 ? -1 : value;
+}
+
+int systemd_listen_fd(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+	int fd = LISTEN_FDS_START;
+	if (!pid || !fds || atol(pid) != (long)getpid())
+		return -ENOENT;
+	if (strcmp(fds, "1") || socket_option(fd, SO_DOMAIN) != AF_UNIX ||
+	    socket_option(fd, SO_TYPE) != SOCK_SEQPACKET ||
+	    socket_option(fd, SO_ACCEPTCONN) != 1)
+		return -EINVAL;
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	return fd;
+}

@@ -1,0 +1,21 @@
+/*
+ * systemd.h - what the daemon and systemd say to each other: readiness, and a socket that was
+ * made before we were.  Knows libc only.
+ */
+#ifndef SYSTEMD_H
+#define SYSTEMD_H
+
+/*
+ * Send one state, such as "READY=1", to $NOTIFY_SOCKET: sd_notify(3).  0 when it was sent or
+ * nobody asked (no such variable), or -errno.
+ */
+int systemd_notify(const char *state);
+
+/*
+ * The listening control socket that systemd handed over ($LISTEN_FDS: sd_listen_fds(3)), made
+ * non-blocking and close-on-exec; the caller's.  -ENOENT if there is none; -EINVAL if what was
+ * handed over is not exactly one listening SOCK_SEQPACKET socket.
+ */
+int systemd_listen_fd(void);
+
+#endif
