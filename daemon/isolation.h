@@ -26,7 +26,7 @@ bool isolation_has_net_raw(void); /* is CAP_NET_RAW effective? */
 /*
  * Become user (NULL: stay who we are), drop every supplementary group when user is given, drop
  * all capabilities from every set and the ambient set, set no_new_privs.
- * Irreversible.  0 or -errno; after a failure the process must end.
+ * Irreversible; capabilities are the calling thread's, so there must be just one.  0 or -errno; after a failure the process must end.
  */
 int isolation_enter(const struct isolation_user *user);
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define SOMEBODY 61399 /* no account has it */
@@ -42,7 +43,8 @@ START_TEST(test_everything_is_gone)
 	ck_assert_uint_eq(getgid(), other ? SOMEBODY : 0);
 	ck_assert(!isolation_has_net_raw());
 	ck_assert_int_eq(socket(AF_PACKET, SOCK_RAW, 0), -1);
-	ck_assert_int_eq(setuid(1), -1);
+	/* the system call: glibc's asks every thread, and a sanitizer's kept its capabilities */
+	ck_assert_int_eq(syscall(SYS_setuid, 1), -1);
 	if (other)
 		ck_assert_int_eq(getgroups(0, NULL), 0);
 }

@@ -37,7 +37,7 @@ end_process() {
 	for i in $(seq 50); do
 		kill -0 "$pid" 2>/dev/null || break
 		[ "$i" = 50 ] && kill -KILL "$pid" 2>/dev/null
-		read -rt 0.1 <> <(:) || true
+		sleep 0.1
 	done
 	wait "$pid" 2>/dev/null || true
 }
@@ -113,7 +113,7 @@ wait_for_line() {
 			return 1
 		fi
 		[ $SECONDS -lt $end ] || { echo "no \"$pattern\" in $file" >&2; return 1; }
-		read -rt 0.02 <> <(:) || true
+		sleep 0.02
 	done
 }
 
