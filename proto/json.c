@@ -87,6 +87,16 @@ static int error_at(struct ecp_error *err, const char *text, const char *at)
 			     len < 20 ? (int)len : 20, at);
 }
 
+/* How many of the first max bytes of text stand for themselves in JSON. */
+static size_t plain_len(const char *text, size_t max)
+{
+	size_t n = 0;
+	while (n < max && text[n] >= ' ' && text[n] < 0x7f && text[n] != '"' &&
+	       text[n] != '\\')
+		n++;
+	return n;
+}
+
 /* Bytes of the UTF-8 character at text (RFC 3629); 0: there is none. */
 static size_t utf8_len(const char *text)
 {
@@ -113,7 +123,7 @@ static size_t utf8_len(const char *text)
  */
 static const char *foul_at(const char *text)
 {
-	while (*text) {
+	while (*(text += plain_len(text, SIZE_MAX))) {
 		size_t len = utf8_len(text);
 		bool control = (unsigned char)*text < ' ' && !strchr("\t\r\n", *text);
 		if (!len || control || !strncmp(text, "\\u0000", 6))
@@ -164,6 +174,8 @@ bool ecp_json_check_keys(const struct ecp_json *obj, const char *what,
 		ecp_error_set(err, -EINVAL, "%s: must be an object", what);
 		return false;
 	}
+	if (!keys)
+		return true;
 	uint64_t seen = 0;
 	const cJSON *item;
 	cJSON_ArrayForEach(item, in(obj))
@@ -317,16 +329,6 @@ static void put(struct ecp_json_writer *w, const char *text, size_t len)
 static void put_char(struct ecp_json_writer *w, char c)
 {
 	put(w, &c, 1);
-}
-
-/* How many of the first max bytes of text stand for themselves in JSON. */
-static size_t plain_len(const char *text, size_t max)
-{
-	size_t n = 0;
-	while (n < max && text[n] >= ' ' && text[n] < 0x7f && text[n] != '"' &&
-	       text[n] != '\\')
-		n++;
-	return n;
 }
 
 /*

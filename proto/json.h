@@ -44,7 +44,7 @@ void ecp_json_free(struct ecp_json *root);
 
 /*
  * obj must be an object and hold no other keys than those in keys (NULL-terminated), each
- * once; what names obj in the sentence.  Returns false with *err set otherwise.
+ * once; what names obj in the sentence.  With keys NULL any keys will do.  Returns false with *err set otherwise.
  */
 bool ecp_json_check_keys(const struct ecp_json *obj, const char *what,
 			 const char *const *keys, struct ecp_error *err);

@@ -541,6 +541,21 @@ static void write_attached(struct ecp_json_writer *w, const struct ecp_reply *re
 	ecp_json_put_u64(w, "tx_ring", a->tx_ring);
 }
 
+static void read_opened_item(const struct ecp_json *item, struct ecp_opened_item *o,
+			     struct ecp_error *err)
+{
+	memset(o, 0, sizeof(*o));
+	if (!ecp_json_check_keys(item, "endpoints", NULL, err))
+		return;
+	if (ecp_json_has(item, "error")) {
+		read_error(item, &o->error, err);
+		return;
+	}
+	o->id = read_u32(item, "id", err);
+	o->generation = read_u32(item, "generation", err);
+	o->payload_max = read_u32(item, "payload_max", err);
+}
+
 static void read_opened(const struct ecp_json *obj, struct ecp_reply *rep,
 			struct ecp_error *err)
 {
@@ -548,17 +563,8 @@ static void read_opened(const struct ecp_json *obj, struct ecp_reply *rep,
 	const struct ecp_json *item =
 	    ecp_json_array(obj, "endpoints", ECP_BATCH_MAX, &n, err);
 	rep->opened.n = (unsigned)n;
-	for (unsigned i = 0; i < n; i++, item = ecp_json_next(item)) {
-		struct ecp_opened_item *o = &rep->opened.items[i];
-		memset(o, 0, sizeof(*o));
-		if (ecp_json_has(item, "error")) {
-			read_error(item, &o->error, err);
-			continue;
-		}
-		o->id = read_u32(item, "id", err);
-		o->generation = read_u32(item, "generation", err);
-		o->payload_max = read_u32(item, "payload_max", err);
-	}
+	for (unsigned i = 0; i < n && !err->code; i++, item = ecp_json_next(item))
+		read_opened_item(item, &rep->opened.items[i], err);
 }
 
 /* Short enough, whatever stands in it, that a whole batch of errors fits into one message. */
@@ -725,6 +731,8 @@ static void write_endpoint(struct ecp_json_writer *w, const struct ecp_endpoint_
 static void read_page_item(const struct ecp_json *item, struct ecp_page *page, unsigned i,
 			   struct ecp_error *err)
 {
+	if (!ecp_json_check_keys(item, "items", NULL, err))
+		return;
 	switch (page->what) {
 	case ECP_SHOW_RELAYS:
 		memset(&page->relays[i], 0, sizeof(page->relays[i]));

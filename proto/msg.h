@@ -5,8 +5,9 @@
  * numbers, addresses in their text forms, errors as {"error":"EADDRINUSE","text":"..."}.
  *
  * Parsing never trusts: unknown keys, wrong types, values out of range and texts longer than
- * ECP_MSG_MAX are errors with a sentence.  Formatting into a buffer of ECP_MSG_MAX cannot fail
- * for messages within the limits below.  No ownership: structs hold values only.
+ * ECP_MSG_MAX are errors with a sentence.  Formatting into a buffer of ECP_MSG_MAX + 1 cannot fail
+ * for messages within the limits below, but for an open: 256 l2 endpoints fit with some four
+ * EtherTypes each.  No ownership: structs hold values only.
  */
 #ifndef ECP_MSG_H
 #define ECP_MSG_H

@@ -1,7 +1,7 @@
 /*
  * check_msg.c - control messages: each there and back, the longest that may come, and what a
- * wrong one is told.  PROTOCOL.md's examples are read as they stand ($PROTOCOL_MD, or
- * proto/PROTOCOL.md).
+ * wrong one is told.  PROTOCOL.md's examples are read as they stand ($PROTOCOL_MD: those of
+ * another one).
  */
 #include "proto/msg.h"
 
@@ -436,7 +436,10 @@ static const struct {
     {"{\"request\":\"status\",\"more\":1}", -EINVAL, "status: unknown key \"more\""},
     {"{\"request\":\"status\",\"request\":\"status\"}", -EINVAL,
      "\"request\" stands twice"},
+    {"{\"request\":\"status\",\"REQUEST\":1}", -EINVAL, "unknown key \"REQUEST\""},
     /* attach */
+    {"{\"request\":\"attach\",\"version\":true}", -EINVAL, "version: must be a number"},
+    {"{\"request\":\"attach\",\"version\":1e300}", -EINVAL, "version: must be a whole"},
     {"{\"request\":\"attach\",\"version\":\"1\"}", -EINVAL, "version: must be a number"},
     {"{\"request\":\"attach\",\"version\":-1}", -EINVAL, "version: must be a whole number"},
     {"{\"request\":\"attach\",\"version\":1.5}", -EINVAL,
@@ -470,6 +473,8 @@ static const struct {
     {VLANS("{\"id\":1,\"dei\":2}"), -EINVAL, "endpoints[0]: dei: must be from 0 to 1"},
     {VLANS("{\"id\":1,\"tpid\":2048}"), -EINVAL, "endpoints[0]: tpid: 33024 (0x8100)"},
     {VLANS("{\"id\":1,\"name\":\"x\"}"), -EINVAL, "vlans: unknown key \"name\""},
+    {TYPES("0"), -EINVAL, "ethertypes: must be from 1 to 65535"},
+    {TYPES("1535"), -EINVAL, "ethertypes: 1535 is a length"},
     {TYPES("65536"), -EINVAL, "endpoints[0]: ethertypes: must be from 1 to 65535"},
     {TYPES("1500"), -EINVAL, "endpoints[0]: ethertypes: 1500 is a length or a VLAN tag's"},
     {TYPES("33024"), -EINVAL, "ethertypes: 33024 is a length or a VLAN tag's"},
@@ -640,8 +645,8 @@ START_TEST(test_every_example)
 {
 	const char *path = getenv("PROTOCOL_MD");
 	unsigned requests = 0, replies = 0, shown = 0, line = 0;
-	FILE *file = fopen(path ? path : "proto/PROTOCOL.md", "r");
-	ck_assert_msg(file != NULL, "%s: not found", path ? path : "proto/PROTOCOL.md");
+	FILE *file = fopen(path ? path : SOURCE_DIR "/proto/PROTOCOL.md", "r");
+	ck_assert_msg(file != NULL, "PROTOCOL.md: not found");
 	size_t len;
 	while ((len = next_block(file, &line))) {
 		memset(&err, 0, sizeof(err));
