@@ -137,7 +137,9 @@ static int make_socket(struct daemon *daemon, const struct config *config,
 	if (fd < 0)
 		return socket_error(path, fd, err);
 	snprintf(daemon->socket, sizeof(daemon->socket), "%s", path);
-	if (!config->have_group || chown(path, (uid_t)-1, config->group) == 0)
+	/* a new file has our own group already; a service's filter may forbid to ask for it */
+	if (!config->have_group || config->group == getegid() ||
+	    chown(path, (uid_t)-1, config->group) == 0)
 		return fd;
 	int r = ecp_error_set(err, -errno, "cannot give %s to group %u: %s", path,
 			      config->group, strerror(errno));
