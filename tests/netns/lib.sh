@@ -30,15 +30,27 @@ skip() {
 
 need_root() { [ "$(id -u)" = 0 ] || skip "network namespaces need root"; }
 
+# Does this child of ours still run?  kill -0 would say so of a zombie too, and of a stranger who
+# got the pid of a child that is gone.
+is_running() {
+	local state parent
+	# a bare return in a trap would return what held before the trap
+	read -r _ _ state parent _ 2>/dev/null <"/proc/$1/stat" || return 1
+	[ "$state" != Z ] && [ "$parent" = $$ ]
+}
+
 # End the process and wait until it is gone; it gets five seconds to leave by itself.
 end_process() {
-	local pid=$1 i
-	kill "$pid" 2>/dev/null || return 0
-	for i in $(seq 50); do
-		kill -0 "$pid" 2>/dev/null || break
-		[ "$i" = 50 ] && kill -KILL "$pid" 2>/dev/null
-		sleep 0.1
+	local pid=$1 end=$((SECONDS + 5))
+	is_running "$pid" || return 0
+	kill "$pid"
+	while is_running "$pid" && [ $SECONDS -lt $end ]; do
+		sleep 0.02
 	done
+	if is_running "$pid"; then
+		echo "$(cat "/proc/$pid/comm") ($pid) had to be killed" >&2
+		kill -KILL "$pid"
+	fi
 	wait "$pid" 2>/dev/null || true
 }
 
@@ -106,7 +118,7 @@ start() {
 wait_for_line() {
 	local file=$1 pattern=$2 pid=$3 end=$((SECONDS + 20))
 	until grep -qE "$pattern" "$file" 2>/dev/null; do
-		if ! kill -0 "$pid" 2>/dev/null; then
+		if ! is_running "$pid"; then
 			grep -qE "$pattern" "$file" && return
 			echo "process $pid ended without saying \"$pattern\":" >&2
 			cat "$file" >&2
