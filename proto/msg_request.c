@@ -1,0 +1,238 @@
+/*
+ * msg_request.c - requests <-> JSON: a reader and a writer for each, in the order of msg.h.
+ */
+#include "proto/msg_fields.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void read_attach(const struct ecp_json *obj, struct ecp_request *req,
+			struct ecp_error *err)
+{
+	static const char *const keys[] = {"request", "version", "interface",
+					   "rx_ring", "tx_ring", NULL};
+	struct ecp_attach *a = &req->attach;
+	if (!ecp_json_check_keys(obj, "attach", keys, err))
+		return;
+	a->version = ecp_field_read_u32(obj, "version", err);
+	ecp_field_read_text(obj, "interface", a->interface, sizeof(a->interface), err);
+	a->rx_ring = ecp_field_read_u32(obj, "rx_ring", err);
+	a->tx_ring = ecp_field_read_u32(obj, "tx_ring", err);
+}
+
+static void write_attach(struct ecp_json_writer *w, const struct ecp_request *req)
+{
+	const struct ecp_attach *a = &req->attach;
+	ecp_json_put_u64(w, "version", a->version);
+	if (a->interface[0])
+		ecp_json_put_string(w, "interface", a->interface);
+	if (a->rx_ring)
+		ecp_json_put_u64(w, "rx_ring", a->rx_ring);
+	if (a->tx_ring)
+		ecp_json_put_u64(w, "tx_ring", a->tx_ring);
+}
+
+static void read_open_l2(const struct ecp_json *obj, struct ecp_open_item *item,
+			 struct ecp_error *err)
+{
+	static const char *const keys[] = {"l2",        "vlans", "ethertypes",
+					   "multicast", "share", "multicast_any",
+					   "depth",     NULL};
+	if (!ecp_json_check_keys(obj, "an l2 endpoint", keys, err))
+		return;
+	item->kind = ECP_KIND_L2;
+	ecp_field_read_l2addr(obj, "l2", &item->l2, err);
+	item->n_ethertypes = ecp_field_read_ethertypes(obj, item->ethertypes, err);
+}
+
+static void read_open_udp(const struct ecp_json *obj, struct ecp_open_item *item,
+			  struct ecp_error *err)
+{
+	static const char *const keys[] = {"udp",        "on",    "on_item",
+					   "accept_any", "depth", NULL};
+	if (!ecp_json_check_keys(obj, "a udp endpoint", keys, err))
+		return;
+	item->kind = ECP_KIND_UDP;
+	item->on_item = ecp_json_has(obj, "on_item");
+	if (item->on_item == ecp_json_has(obj, "on"))
+		ecp_error_set(err, -EINVAL, "a udp endpoint stands on one of on, on_item");
+	item->on = ecp_field_read_u32(obj, item->on_item ? "on_item" : "on", err);
+	ecp_field_read_addr(obj, "udp", &item->local, err);
+}
+
+static void read_open_item(const struct ecp_json *obj, unsigned i,
+			   struct ecp_open_item *item, struct ecp_error *err)
+{
+	struct ecp_error why = {0};
+	memset(item, 0, sizeof(*item));
+	if (ecp_json_has(obj, "udp"))
+		read_open_udp(obj, item, &why);
+	else
+		read_open_l2(obj, item, &why);
+	item->flags = ecp_field_read_flags(obj, item->kind, &why);
+	item->depth = ecp_field_read_u32(obj, "depth", &why);
+	if (why.code)
+		ecp_error_set(err, why.code, "endpoints[%u]: %.160s", i, why.text);
+}
+
+static void read_open(const struct ecp_json *obj, struct ecp_request *req,
+		      struct ecp_error *err)
+{
+	static const char *const keys[] = {"request", "endpoints", NULL};
+	size_t n;
+	if (!ecp_json_check_keys(obj, "open", keys, err))
+		return;
+	ecp_field_need(obj, "endpoints", err);
+	const struct ecp_json *item =
+	    ecp_json_array(obj, "endpoints", ECP_BATCH_MAX, &n, err);
+	req->open.n = (unsigned)n;
+	for (unsigned i = 0; i < n && !err->code; i++, item = ecp_json_next(item))
+		read_open_item(item, i, &req->open.items[i], err);
+}
+
+static void write_open(struct ecp_json_writer *w, const struct ecp_request *req)
+{
+	ecp_json_open_array(w, "endpoints");
+	for (unsigned i = 0; i < req->open.n; i++) {
+		const struct ecp_open_item *item = &req->open.items[i];
+		ecp_json_open_object(w, NULL);
+		if (item->kind == ECP_KIND_L2) {
+			ecp_field_write_l2addr(w, "l2", &item->l2);
+			ecp_field_write_ethertypes(w, item->ethertypes, item->n_ethertypes);
+		} else {
+			ecp_field_write_addr(w, "udp", &item->local);
+			ecp_json_put_u64(w, item->on_item ? "on_item" : "on", item->on);
+		}
+		ecp_field_write_flags(w, item->kind, item->flags);
+		if (item->depth)
+			ecp_json_put_u64(w, "depth", item->depth);
+		ecp_json_close_object(w);
+	}
+	ecp_json_close_array(w);
+}
+
+static void read_close(const struct ecp_json *obj, struct ecp_request *req,
+		       struct ecp_error *err)
+{
+	static const char *const keys[] = {"request", "ids", NULL};
+	size_t n;
+	if (!ecp_json_check_keys(obj, "close", keys, err))
+		return;
+	ecp_field_need(obj, "ids", err);
+	const struct ecp_json *item = ecp_json_array(obj, "ids", ECP_BATCH_MAX, &n, err);
+	req->close.n = (unsigned)n;
+	for (unsigned i = 0; i < n; i++, item = ecp_json_next(item))
+		req->close.ids[i] =
+		    (uint32_t)ecp_json_item_u64(item, "ids", 0, UINT32_MAX, err);
+}
+
+static void write_close(struct ecp_json_writer *w, const struct ecp_request *req)
+{
+	ecp_json_open_array(w, "ids");
+	for (unsigned i = 0; i < req->close.n; i++)
+		ecp_json_put_u64(w, NULL, req->close.ids[i]);
+	ecp_json_close_array(w);
+}
+
+static void read_set_local(const struct ecp_json *obj, struct ecp_request *req,
+			   struct ecp_error *err)
+{
+	static const char *const keys[] = {"request", "id", "local", NULL};
+	if (!ecp_json_check_keys(obj, "set_local", keys, err))
+		return;
+	ecp_field_need(obj, "id", err);
+	req->set_local.id = ecp_field_read_u32(obj, "id", err);
+	ecp_field_read_addr(obj, "local", &req->set_local.local, err);
+}
+
+static void write_set_local(struct ecp_json_writer *w, const struct ecp_request *req)
+{
+	ecp_json_put_u64(w, "id", req->set_local.id);
+	ecp_field_write_addr(w, "local", &req->set_local.local);
+}
+
+static void read_status_request(const struct ecp_json *obj, struct ecp_request *req,
+				struct ecp_error *err)
+{
+	static const char *const keys[] = {"request", NULL};
+	(void)req;
+	ecp_json_check_keys(obj, "status", keys, err);
+}
+
+static void write_nothing(struct ecp_json_writer *w, const struct ecp_request *req)
+{
+	(void)w;
+	(void)req;
+}
+
+static void read_show(const struct ecp_json *obj, struct ecp_request *req,
+		      struct ecp_error *err)
+{
+	static const char *const keys[] = {"request", "what", "after", NULL};
+	if (!ecp_json_check_keys(obj, "show", keys, err))
+		return;
+	req->show.what =
+	    ecp_field_read_list_name(ecp_json_string(obj, "what", "", err), err);
+	req->show.after = ecp_json_u64(obj, "after", 0, UINT64_MAX, 0, err);
+}
+
+static void write_show(struct ecp_json_writer *w, const struct ecp_request *req)
+{
+	ecp_json_put_string(w, "what", ecp_field_lists[req->show.what]);
+	if (req->show.after)
+		ecp_json_put_u64(w, "after", req->show.after);
+}
+
+static const struct {
+	const char *name;
+	void (*read)(const struct ecp_json *, struct ecp_request *, struct ecp_error *);
+	void (*write)(struct ecp_json_writer *, const struct ecp_request *);
+} requests[] = {
+    [ECP_REQ_ATTACH] = {"attach", read_attach, write_attach},
+    [ECP_REQ_OPEN] = {"open", read_open, write_open},
+    [ECP_REQ_CLOSE] = {"close", read_close, write_close},
+    [ECP_REQ_SET_LOCAL] = {"set_local", read_set_local, write_set_local},
+    [ECP_REQ_STATUS] = {"status", read_status_request, write_nothing},
+    [ECP_REQ_SHOW] = {"show", read_show, write_show},
+};
+
+#define N_REQUESTS (sizeof(requests) / sizeof(*requests))
+
+static void read_request(const struct ecp_json *root, struct ecp_request *ret,
+			 struct ecp_error *err)
+{
+	const char *name = ecp_json_string(root, "request", "", err);
+	if (err->code)
+		return;
+	for (unsigned i = 0; i < N_REQUESTS; i++)
+		if (!strcmp(name, requests[i].name)) {
+			ret->type = i;
+			requests[i].read(root, ret, err);
+			return;
+		}
+	ecp_error_set(err, -EOPNOTSUPP, "unknown request \"%.40s\"", name);
+}
+
+int ecp_request_parse(const char *text, size_t len, struct ecp_request *ret,
+		      struct ecp_error *err)
+{
+	if (len > ECP_MSG_MAX)
+		return ecp_error_set(err, -EMSGSIZE, "a message may have %d bytes",
+				     ECP_MSG_MAX);
+	struct ecp_json *root = ecp_json_parse(text, len, false, err);
+	if (root)
+		read_request(root, ret, err);
+	ecp_json_free(root);
+	return err->code;
+}
+
+ssize_t ecp_request_format(const struct ecp_request *req, char *buf, size_t room)
+{
+	struct ecp_json_writer w;
+	ecp_json_begin(&w, buf, room);
+	ecp_json_open_object(&w, NULL);
+	ecp_json_put_string(&w, "request", requests[req->type].name);
+	requests[req->type].write(&w, req);
+	ecp_json_close_object(&w);
+	return ecp_field_written(&w);
+}
