@@ -5,7 +5,8 @@
 #   sudo make check         every test; SAN=address or SAN=thread under sanitizers
 #   make bench              figures, side by side with what people use today
 #   make install            DESTDIR and PREFIX are respected
-#   make lint               clang-format, cppcheck, shellcheck
+#   make lint               clang-format, clang-tidy, cppcheck, shellcheck
+#   make help               these lines
 
 VERSION := 0.1.0
 PREFIX ?= /usr/local
@@ -112,6 +113,9 @@ $B/obj/%.o: %.c Makefile
 
 # ---- what people type ----
 
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
+
 deps:
 	@tests/deps.sh
 
@@ -130,10 +134,13 @@ bench: deps
 
 c_files := $(wildcard proto/*.[ch] daemon/*.[ch] client-lib/*.[ch] ctl/*.[ch] examples/*.c \
 	tests/*.[ch] bench/*.[ch])
+tidy_files := $(proto_src) $(wildcard daemon/*.c) $(lib_src) $(ctl_src) $(wildcard examples/*.c)
 format:
 	clang-format -i $(c_files)
 lint: deps
 	clang-format --dry-run -Werror $(c_files)
+	printf '%s\n' $(tidy_files) | xargs -P$$(nproc) -I{} clang-tidy --quiet {} -- \
+		-std=gnu11 -I. -Iclient-lib -D_GNU_SOURCE -DEC_VERSION='""' 2>/dev/null
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,portability \
 		--suppress=missingIncludeSystem --suppress=nullPointerRedundantCheck \
 		-I. -D_GNU_SOURCE proto daemon client-lib ctl examples
@@ -182,5 +189,5 @@ endef
 clean:
 	rm -rf build
 
-.PHONY: all tests benches deps demo check bench format lint install clean
+.PHONY: all tests benches help deps demo check bench format lint install clean
 .SECONDARY:
