@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 static _Thread_local char last_error[ECP_ERROR_TEXT] = "no error";
+static _Thread_local int last_code;
 
 int eci_error_set(int code, const char *format, ...)
 {
@@ -14,7 +15,13 @@ int eci_error_set(int code, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(last_error, sizeof(last_error), format, args);
 	va_end(args);
+	last_code = code;
 	return code;
+}
+
+int eci_error_code(void)
+{
+	return last_code;
 }
 
 int eci_error_take(const struct ecp_error *err)

@@ -280,6 +280,31 @@ ssize_t ec_udp_recvfrom(struct ec_udp *udp, void *buf, size_t len, unsigned flag
 void ec_udp_set_read_deadline(struct ec_udp *udp, int64_t deadline_ns);
 void ec_udp_set_write_deadline(struct ec_udp *udp, int64_t deadline_ns);
 
+/* ---- many at once ---- */
+
+/* One of many claims: an L2 endpoint and, unless local is NULL, a UDP endpoint on it. */
+struct ec_claim {
+	struct ec_l2addr addr;
+	const char *local; /* as for ec_udp_open() */
+	void *user;        /* of both endpoints */
+	/* results */
+	struct ec_l2 *l2;   /* NULL: not open */
+	struct ec_udp *udp; /* NULL: not open, or not asked for */
+	int error;          /* 0 or -errno */
+};
+
+/*
+ * Claim n of them, all with these options (NULL: the defaults; user comes from the claim): a
+ * batch of them per round trip.  Each claim is open with all its parts or not at all, and the
+ * others are as they would be without it.  Returns how many are open; if that is less than n,
+ * ec_error_text() tells the first one that is not ("claims[17]: ..."), and each claim's error
+ * why.  -ENOMEM: none is.
+ */
+ssize_t ec_open_many(struct ec_relay *relay, struct ec_claim *claims, size_t n,
+		     const struct ec_l2_opts *l2_opts, const struct ec_udp_opts *udp_opts);
+/* Close those that are open (all on one relay), and whatever stands on them. */
+void ec_close_many(struct ec_claim *claims, size_t n);
+
 #ifdef __cplusplus
 }
 #endif

@@ -130,14 +130,21 @@ struct ec_relay {
 int eci_error_set(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same with the daemon's sentence. */
 int eci_error_take(const struct ecp_error *err);
+/* The code that was kept last. */
+int eci_error_code(void);
 
 /* ---- relay.c ---- */
 
 /* Ask relay->question->request, have the answer of this type in ->reply.  0 or -errno, said. */
 int eci_relay_ask(struct ec_relay *relay, enum ecp_reply_type expected);
-/* Open one endpoint: fills ep's names.  item goes into the request.  *payload_max may be NULL. */
-int eci_endpoint_open(struct endpoint *ep, const struct ecp_open_item *item,
-		      uint32_t *payload_max);
+/* Ask what stands in relay->question->request.open; the answers are as many.  0 or -errno, said. */
+int eci_relay_ask_open(struct ec_relay *relay);
+/* Give back what stands in relay->question->request.close, which is empty afterwards. */
+void eci_relay_ask_close(struct ec_relay *relay);
+void eci_endpoint_init(struct endpoint *ep, struct ec_relay *relay,
+		       enum ecp_endpoint_kind kind, void *user);
+/* Take the daemon's answer: the endpoint has a number from now on.  0 or -errno, said. */
+int eci_endpoint_adopt(struct endpoint *ep, const struct ecp_opened_item *opened);
 /* Give it back and forget what is queued for it. */
 void eci_endpoint_close(struct endpoint *ep);
 /* Forget what is queued for it, and its number. */
@@ -187,10 +194,19 @@ void eci_tx_drain(struct ec_relay *relay);
 /* The UDP endpoint on l2 that a datagram to this address is for, or NULL. */
 struct ec_udp *eci_udp_match(const struct ec_l2 *l2, const struct ec_frame *frame);
 void eci_udp_free(struct ec_udp *udp);
+/* A UDP endpoint that is not claimed yet, and *item to claim it on l2.  NULL: said. */
+struct ec_udp *eci_udp_new(struct ec_l2 *l2, const char *local,
+			   const struct ec_udp_opts *opts, struct ecp_open_item *item);
+/* It was claimed, or not: 0, or -errno, said, and then the caller frees it. */
+int eci_udp_start(struct ec_udp *udp, const struct ecp_opened_item *opened);
 
 /* ---- l2.c ---- */
 
 void eci_l2_free(struct ec_l2 *l2);
+/* The same two steps for an L2 endpoint. */
+struct ec_l2 *eci_l2_new(struct ec_relay *relay, const struct ec_l2addr *addr,
+			 const struct ec_l2_opts *opts, struct ecp_open_item *item);
+int eci_l2_start(struct ec_l2 *l2, const struct ecp_opened_item *opened);
 /* Which list holds the multicast receivers of these VLANs; NULL if there are none at all. */
 struct l2_list *eci_l2_group(const struct ec_relay *relay,
 			     const uint16_t vlan[ECP_VLANS_MAX]);

@@ -92,53 +92,66 @@ static int l2_check(const struct ec_l2addr *addr, const struct ec_l2_opts *opts)
 	return 0;
 }
 
-static int l2_claim(struct ec_l2 *l2, const struct ec_l2_opts *opts)
+struct ec_l2 *eci_l2_new(struct ec_relay *relay, const struct ec_l2addr *addr,
+			 const struct ec_l2_opts *given, struct ecp_open_item *item)
 {
-	struct ecp_open_item item = {
+	struct ec_l2_opts opts = l2_opts(given);
+	if (l2_check(addr, &opts) < 0)
+		return NULL;
+	struct ec_l2 *l2 = calloc(1, sizeof(*l2));
+	if (!l2) {
+		eci_error_set(-ENOMEM, "out of memory");
+		return NULL;
+	}
+	*item = (struct ecp_open_item){
 	    .kind = ECP_KIND_L2,
-	    .flags = flags_to_proto(opts->flags),
-	    .depth = opts->depth,
-	    .l2 = eci_l2addr_to_proto(&l2->addr),
-	    .n_ethertypes = l2->n_ethertypes,
+	    .flags = flags_to_proto(opts.flags),
+	    .depth = opts.depth,
+	    .l2 = eci_l2addr_to_proto(addr),
+	    .n_ethertypes = opts.n_ethertypes,
 	};
-	memcpy(item.ethertypes, l2->ethertypes, sizeof(item.ethertypes));
-	return eci_endpoint_open(&l2->ep, &item, &l2->payload_max);
+	memcpy(item->ethertypes, opts.ethertypes,
+	       opts.n_ethertypes * sizeof(*opts.ethertypes));
+	eci_endpoint_init(&l2->ep, relay, ECP_KIND_L2, opts.user);
+	l2->addr = *addr;
+	l2->key = ecp_key_of(&item->l2);
+	l2->flags = opts.flags;
+	l2->n_ethertypes = opts.n_ethertypes;
+	memcpy(l2->ethertypes, item->ethertypes, sizeof(l2->ethertypes));
+	LIST_INIT(&l2->udps);
+	return l2;
+}
+
+int eci_l2_start(struct ec_l2 *l2, const struct ecp_opened_item *opened)
+{
+	int r = eci_endpoint_adopt(&l2->ep, opened);
+	if (r < 0)
+		return r;
+	r = group_join(l2);
+	if (r < 0) {
+		eci_endpoint_close(&l2->ep);
+		return r;
+	}
+	l2->payload_max = opened->payload_max;
+	LIST_INSERT_HEAD(&l2->ep.relay->l2s, l2, of_relay);
+	return 0;
 }
 
 EC_API int ec_l2_open(struct ec_l2 **ret, struct ec_relay *relay,
-		      const struct ec_l2addr *addr, const struct ec_l2_opts *given)
+		      const struct ec_l2addr *addr, const struct ec_l2_opts *opts)
 {
-	struct ec_l2_opts opts = l2_opts(given);
-	int r = l2_check(addr, &opts);
-	if (r < 0)
-		return r;
-	struct ec_l2 *l2 = calloc(1, sizeof(*l2));
+	struct ecp_open *open = &relay->question->request.open;
+	struct ec_l2 *l2 = eci_l2_new(relay, addr, opts, &open->items[0]);
 	if (!l2)
-		return eci_error_set(-ENOMEM, "out of memory");
-	struct ecp_l2addr ours = eci_l2addr_to_proto(addr);
-	l2->ep.relay = relay;
-	l2->ep.user = opts.user;
-	l2->addr = *addr;
-	l2->key = ecp_key_of(&ours);
-	l2->flags = opts.flags;
-	l2->n_ethertypes = opts.n_ethertypes;
-	memcpy(l2->ethertypes, opts.ethertypes,
-	       opts.n_ethertypes * sizeof(*opts.ethertypes));
-	LIST_INIT(&l2->udps);
-
-	r = l2_claim(l2, &opts);
+		return eci_error_code();
+	open->n = 1;
+	int r = eci_relay_ask_open(relay);
+	if (r == 0)
+		r = eci_l2_start(l2, &relay->question->reply.opened.items[0]);
 	if (r < 0)
-		goto fail;
-	r = group_join(l2);
-	if (r < 0)
-		goto fail_claimed;
-	LIST_INSERT_HEAD(&relay->l2s, l2, of_relay);
-	*ret = l2;
-	return 0;
-fail_claimed:
-	eci_endpoint_close(&l2->ep);
-fail:
-	free(l2);
+		free(l2);
+	else
+		*ret = l2;
 	return r;
 }
 

@@ -215,45 +215,58 @@ static int slots_reach(struct ec_relay *relay, uint32_t id)
 	return 0;
 }
 
-static void ask_close(struct ec_relay *relay, uint32_t id)
+void eci_relay_ask_close(struct ec_relay *relay)
 {
 	struct ecp_request *req = &relay->question->request;
 	req->type = ECP_REQ_CLOSE;
-	req->close.n = 1;
-	req->close.ids[0] = id;
-	eci_relay_ask(relay, ECP_REP_CLOSED);
+	if (!relay->gone)
+		eci_relay_ask(relay, ECP_REP_CLOSED);
+	req->close.n = 0;
 }
 
-int eci_endpoint_open(struct endpoint *ep, const struct ecp_open_item *item,
-		      uint32_t *payload_max)
+static void ask_close(struct ec_relay *relay, uint32_t id)
+{
+	struct ecp_close *close = &relay->question->request.close;
+	close->n = 1;
+	close->ids[0] = id;
+	eci_relay_ask_close(relay);
+}
+
+void eci_endpoint_init(struct endpoint *ep, struct ec_relay *relay,
+		       enum ecp_endpoint_kind kind, void *user)
+{
+	ep->relay = relay;
+	ep->kind = kind;
+	ep->user = user;
+	TAILQ_INIT(&ep->queue);
+}
+
+int eci_endpoint_adopt(struct endpoint *ep, const struct ecp_opened_item *opened)
 {
 	struct ec_relay *relay = ep->relay;
-	struct question *q = relay->question;
-	q->request.type = ECP_REQ_OPEN;
-	q->request.open.n = 1;
-	q->request.open.items[0] = *item;
-	int r = eci_relay_ask(relay, ECP_REP_OPENED);
-	if (r < 0)
-		return r;
-	const struct ecp_opened_item *opened = &q->reply.opened.items[0];
-	if (q->reply.opened.n != 1)
-		return eci_error_set(-EPROTO,
-				     "the daemon answered for other endpoints than asked");
 	if (opened->error.code)
 		return eci_error_take(&opened->error);
-	ep->kind = item->kind;
-	ep->id = opened->id;
-	ep->generation = opened->generation;
-	if (payload_max)
-		*payload_max = opened->payload_max;
-	r = slots_reach(relay, ep->id);
+	int r = slots_reach(relay, opened->id);
 	if (r < 0) {
-		ask_close(relay, ep->id);
+		ask_close(relay, opened->id);
 		return r;
 	}
+	ep->id = opened->id;
+	ep->generation = opened->generation;
 	relay->slots[ep->id] = (struct slot){ep->generation, ep};
-	TAILQ_INIT(&ep->queue);
 	return 0;
+}
+
+int eci_relay_ask_open(struct ec_relay *relay)
+{
+	struct question *q = relay->question;
+	unsigned n = q->request.open.n;
+	q->request.type = ECP_REQ_OPEN;
+	int r = eci_relay_ask(relay, ECP_REP_OPENED);
+	if (r == 0 && q->reply.opened.n != n)
+		r = eci_error_set(-EPROTO,
+				  "the daemon answered for other endpoints than asked");
+	return r;
 }
 
 void eci_endpoint_forget(struct endpoint *ep)
@@ -267,8 +280,7 @@ void eci_endpoint_forget(struct endpoint *ep)
 void eci_endpoint_close(struct endpoint *ep)
 {
 	eci_tx_drain(ep->relay);
-	if (!ep->relay->gone)
-		ask_close(ep->relay, ep->id);
+	ask_close(ep->relay, ep->id);
 	eci_endpoint_forget(ep);
 }
 

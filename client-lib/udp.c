@@ -33,44 +33,63 @@ static struct ec_udp_opts udp_opts(const struct ec_udp_opts *given)
 	return opts;
 }
 
-EC_API int ec_udp_open(struct ec_udp **ret, struct ec_l2 *l2, const char *local,
-		       const struct ec_udp_opts *given)
+struct ec_udp *eci_udp_new(struct ec_l2 *l2, const char *local,
+			   const struct ec_udp_opts *given, struct ecp_open_item *item)
 {
 	struct ec_udp_opts opts = udp_opts(given);
-	struct ec_udp *udp = calloc(1, sizeof(*udp));
-	int r;
-	if (!udp)
-		return eci_error_set(-ENOMEM, "out of memory");
-	*udp = (struct ec_udp){
-	    .ep = {.relay = l2->ep.relay, .user = opts.user},
-	    .l2 = l2,
-	    .flags = opts.flags,
-	    .ttl = opts.ttl,
-	    .tclass = opts.tclass,
-	    .resolve = opts.resolve,
-	    .resolve_arg = opts.resolve_arg,
-	};
-	if (ecp_addr_parse(local, &udp->local) < 0) {
-		r = eci_error_set(-EINVAL,
-				  "\"%.60s\" is no address like 10.0.0.1:67 or [::1]:547",
-				  local);
-		goto fail;
+	struct ecp_addr addr;
+	if (ecp_addr_parse(local, &addr) < 0) {
+		eci_error_set(-EINVAL,
+			      "\"%.60s\" is no address like 10.0.0.1:67 or [::1]:547",
+			      local);
+		return NULL;
 	}
-	struct ecp_open_item item = {
+	struct ec_udp *udp = calloc(1, sizeof(*udp));
+	if (!udp) {
+		eci_error_set(-ENOMEM, "out of memory");
+		return NULL;
+	}
+	*item = (struct ecp_open_item){
 	    .kind = ECP_KIND_UDP,
 	    .flags = opts.flags & EC_UDP_ACCEPT_ANY ? ECP_EP_ACCEPT_ANY : 0,
 	    .depth = opts.depth,
 	    .on = l2->ep.id,
-	    .local = udp->local,
+	    .local = addr,
 	};
-	r = eci_endpoint_open(&udp->ep, &item, NULL);
+	eci_endpoint_init(&udp->ep, l2->ep.relay, ECP_KIND_UDP, opts.user);
+	udp->l2 = l2;
+	udp->local = addr;
+	udp->flags = opts.flags;
+	udp->ttl = opts.ttl;
+	udp->tclass = opts.tclass;
+	udp->resolve = opts.resolve;
+	udp->resolve_arg = opts.resolve_arg;
+	return udp;
+}
+
+int eci_udp_start(struct ec_udp *udp, const struct ecp_opened_item *opened)
+{
+	int r = eci_endpoint_adopt(&udp->ep, opened);
+	if (r == 0)
+		LIST_INSERT_HEAD(&udp->l2->udps, udp, of_l2);
+	return r;
+}
+
+EC_API int ec_udp_open(struct ec_udp **ret, struct ec_l2 *l2, const char *local,
+		       const struct ec_udp_opts *opts)
+{
+	struct question *q = l2->ep.relay->question;
+	struct ec_udp *udp = eci_udp_new(l2, local, opts, &q->request.open.items[0]);
+	if (!udp)
+		return eci_error_code();
+	q->request.open.n = 1;
+	int r = eci_relay_ask_open(l2->ep.relay);
+	if (r == 0)
+		r = eci_udp_start(udp, &q->reply.opened.items[0]);
 	if (r < 0)
-		goto fail;
-	LIST_INSERT_HEAD(&l2->udps, udp, of_l2);
-	*ret = udp;
-	return 0;
-fail:
-	free(udp);
+		free(udp);
+	else
+		*ret = udp;
 	return r;
 }
 
