@@ -89,6 +89,12 @@ int ec_relay_open(struct ec_relay **ret, const char *ifname,
 		  const struct ec_relay_opts *opts);
 void ec_relay_close(struct ec_relay *relay); /* NULL is allowed */
 
+/*
+ * Make every call on the relay that waits, now or later, return -ESHUTDOWN: what another thread
+ * or a signal handler may do before the owner closes it.
+ */
+void ec_relay_stop(struct ec_relay *relay);
+
 const char *ec_relay_ifname(const struct ec_relay *relay);
 uint32_t
 ec_relay_mtu(const struct ec_relay *relay); /* of the interface, at ec_relay_open() */
@@ -156,7 +162,8 @@ struct ec_relay_stats {
 	uint64_t rx_bad_checksum; /* UDP datagrams dropped for it */
 	/* fragments a UDP endpoint could not deliver as a datagram */
 	uint64_t rx_fragments;
-	uint64_t tx; /* records put into the ring */
+	uint64_t tx;            /* records put into the ring */
+	uint64_t tx_unresolved; /* datagrams that waited in vain for their next hop */
 };
 void ec_relay_stats(const struct ec_relay *relay, struct ec_relay_stats *stats);
 
@@ -175,6 +182,8 @@ enum ec_l2_flags {
 	EC_L2_MULTICAST = 1 << 0,     /* receive multicast and broadcast of its VLANs */
 	EC_L2_MULTICAST_ANY = 1 << 1, /* ... of any VLAN */
 	EC_L2_SHARE = 1 << 2,         /* others who say so may claim this MAC+VLAN too */
+	EC_L2_RESOLVE = 1 << 3,       /* UDP endpoints on it find next hops by ARP and ND */
+	EC_L2_ANSWER = 1 << 4, /* ARP and ND for the addresses of its UDP endpoints */
 };
 
 struct ec_l2_opts {
@@ -239,13 +248,18 @@ typedef int ec_resolve_fn(void *arg, const struct sockaddr *dst, uint8_t mac[6])
 
 struct ec_udp_opts {
 	size_t size;
-	unsigned flags;         /* enum ec_udp_flags */
-	uint32_t depth;         /* as in ec_l2_opts */
-	uint8_t ttl;            /* TTL or hop limit; default 64 */
-	uint8_t tclass;         /* TOS or traffic class */
-	ec_resolve_fn *resolve; /* default: broadcast */
+	unsigned flags; /* enum ec_udp_flags */
+	uint32_t depth; /* as in ec_l2_opts */
+	uint8_t ttl;    /* TTL or hop limit; default 64 */
+	uint8_t tclass; /* TOS or traffic class */
+	/* default: ARP and ND where the L2 endpoint has EC_L2_RESOLVE, else broadcast */
+	ec_resolve_fn *resolve;
 	void *resolve_arg;
 	void *user;
+	/* for ARP and ND: how many bits of the local address are the link's (0: everything is
+	 * on the link), and where to send what is not ("10.0.0.1"; NULL: -ENETUNREACH) */
+	unsigned prefix_len;
+	const char *gateway;
 };
 #define EC_UDP_OPTS                                                                        \
 	{                                                                                  \
@@ -262,12 +276,20 @@ void ec_udp_close(struct ec_udp *udp); /* NULL is allowed */
 
 /* Become another address: what a DHCP client does with its lease.  0, -EADDRINUSE, -EINVAL, ... */
 int ec_udp_set_local(struct ec_udp *udp, const struct sockaddr *local);
+/* The same for its route: what else the lease tells.  gateway NULL: none.  0, -EINVAL, ... */
+int ec_udp_set_route(struct ec_udp *udp, unsigned prefix_len,
+		     const struct sockaddr *gateway);
 void ec_udp_local(const struct ec_udp *udp, struct sockaddr_storage *local);
 struct ec_l2 *ec_udp_l2(const struct ec_udp *udp);
 
 /*
  * Send one datagram to dst.  Returns len, or -EMSGSIZE, -EAFNOSUPPORT (dst is of another
  * family than the local address), the resolver's error, and those of ec_l2_send().
+ *
+ * With EC_L2_RESOLVE a next hop that is not known is asked for, and the datagram waits, up to
+ * 64 of them for each; more wait in the call.  Nobody answers three times in three seconds:
+ * they are lost, tx_unresolved counts them, and the next call to there fails once with
+ * -EHOSTUNREACH.  Also -ENETUNREACH: off the link, and no gateway.
  */
 ssize_t ec_udp_sendto(struct ec_udp *udp, const void *buf, size_t len, unsigned flags,
 		      const struct sockaddr *dst, socklen_t dst_len);

@@ -44,15 +44,22 @@ struct endpoint {
 
 LIST_HEAD(l2_list, ec_l2);
 LIST_HEAD(udp_list, ec_udp);
+LIST_HEAD(neigh_list, neigh);
+TAILQ_HEAD(neigh_queue, neigh);
+
+/* Endpoints whose neighbours are the library's business. */
+#define ECI_L2_NEIGH (EC_L2_RESOLVE | EC_L2_ANSWER)
 
 struct ec_l2 {
 	struct endpoint ep;
 	LIST_ENTRY(ec_l2) of_relay;
 	LIST_ENTRY(ec_l2) of_group; /* where flags ask for multicast */
 	struct udp_list udps;
+	struct neigh_list neighs;
 	struct ec_l2addr addr;
 	struct ecp_key key;
 	unsigned flags; /* enum ec_l2_flags */
+	/* those the application asked for: the claim may have more */
 	unsigned n_ethertypes;
 	uint16_t ethertypes[EC_ETHERTYPES_MAX];
 	uint32_t payload_max;
@@ -61,12 +68,15 @@ struct ec_l2 {
 struct ec_udp {
 	struct endpoint ep;
 	LIST_ENTRY(ec_udp) of_l2;
+	LIST_ENTRY(ec_udp) of_address; /* while answered_for */
+	bool answered_for;
 	struct ec_l2 *l2;
-	struct ecp_addr local;
-	unsigned flags; /* enum ec_udp_flags */
+	struct ecp_addr local, gateway; /* gateway.family 0: none */
+	uint8_t prefix_len;             /* 0: everything is on the link */
+	unsigned flags;                 /* enum ec_udp_flags */
 	uint8_t ttl, tclass;
 	uint16_t ident;
-	ec_resolve_fn *resolve;
+	ec_resolve_fn *resolve; /* NULL: neigh.c */
 	void *resolve_arg;
 };
 
@@ -78,6 +88,15 @@ struct fanout {
 	struct ec_l2 *next; /* whom to ask next */
 	bool any;           /* past the group of these VLANs, in that of any */
 	bool wanted;        /* somebody here had it */
+};
+
+/* neigh.c's part of a relay; its tables are made with the first endpoint that needs them. */
+struct neighbours {
+	struct neigh_list *cache;
+	struct udp_list *own;      /* addresses that are answered for */
+	struct neigh_queue asking; /* the first is due first */
+	int timer_fd;              /* beneath ec_relay_fd() */
+	int64_t timer_due;         /* what it is set to */
 };
 
 #define GROUP_BUCKETS 4096 /* by VLAN ids: one for each id of a single tag */
@@ -113,8 +132,12 @@ struct ec_relay {
 	struct l2_list *groups; /* GROUP_BUCKETS, made with the first multicast endpoint */
 	struct l2_list any_group;
 	struct fanout fanout;
+	struct neighbours neigh;
 	/* frames set aside, and those of them that the application looks at */
 	struct queue queued, lent;
+	bool lending;         /* the application looks at frames in the ring */
+	_Atomic bool stopped; /* by any thread, through stop_fd */
+	int stop_fd;
 	/* the pollable descriptor, made on first use */
 	int epoll_fd, event_fd;
 	bool event_set; /* event_fd is readable: something is left unread */
@@ -141,6 +164,8 @@ int eci_relay_ask(struct ec_relay *relay, enum ecp_reply_type expected);
 int eci_relay_ask_open(struct ec_relay *relay);
 /* Give back what stands in relay->question->request.close, which is empty afterwards. */
 void eci_relay_ask_close(struct ec_relay *relay);
+/* Let ec_relay_fd() be readable when eci_neigh_run() is due. */
+void eci_relay_set_timer(struct ec_relay *relay);
 void eci_endpoint_init(struct endpoint *ep, struct ec_relay *relay,
 		       enum ecp_endpoint_kind kind, void *user);
 /* Take the daemon's answer: the endpoint has a number from now on.  0 or -errno, said. */
@@ -168,6 +193,10 @@ int eci_frame_addr(const struct ec_frame *frame, bool destination, struct ecp_ad
 int eci_endpoint_next(struct endpoint *ep, unsigned flags, struct ec_frame *frame);
 /* At the end of every receiving call: make ec_relay_fd() say the truth. */
 void eci_relay_settle(struct ec_relay *relay);
+/* Take what has come and set it aside.  0, or as eci_endpoint_next(). */
+int eci_relay_pump(struct ec_relay *relay);
+/* Sleep until more may have come, or eci_neigh_run() is due, or deadline_ns (0: for ever). */
+int eci_relay_wait_more(struct ec_relay *relay, int64_t deadline_ns);
 /* Wait until the bell or the end of the connection, at most until deadline_ns (0: for ever). */
 int eci_relay_wait(struct ec_relay *relay, int64_t deadline_ns);
 void eci_queued_free(struct ec_relay *relay, struct queued *q);
@@ -199,6 +228,34 @@ struct ec_udp *eci_udp_new(struct ec_l2 *l2, const char *local,
 			   const struct ec_udp_opts *opts, struct ecp_open_item *item);
 /* It was claimed, or not: 0, or -errno, said, and then the caller frees it. */
 int eci_udp_start(struct ec_udp *udp, const struct ecp_opened_item *opened);
+
+/* Build and submit one datagram.  Returns len or -errno, said. */
+ssize_t eci_udp_transmit(struct ec_udp *udp, const struct ecp_addr *to,
+			 const uint8_t mac[6], const void *buf, size_t len, unsigned flags);
+
+/* ---- neigh.c ---- */
+
+/* Before and after the life of an L2 endpoint.  0 or -ENOMEM, said. */
+int eci_neigh_start(struct ec_l2 *l2);
+void eci_neigh_stop(struct ec_l2 *l2);
+/* udp has its address from now on, or no longer; forget: and what waits is lost. */
+void eci_neigh_join(struct ec_udp *udp);
+void eci_neigh_leave(struct ec_udp *udp);
+void eci_neigh_forget(struct ec_udp *udp);
+void eci_neigh_fini(struct ec_relay *relay);
+/* 0, -EINVAL, -EAFNOSUPPORT, said. */
+int eci_neigh_set_route(struct ec_udp *udp, unsigned prefix_len,
+			const struct ecp_addr *gateway);
+/* A frame for l2, or one for everybody on these VLANs.  True: ARP or ND, and dealt with. */
+bool eci_neigh_hear(struct ec_l2 *l2, const struct ec_frame *frame);
+bool eci_neigh_hear_all(struct ec_relay *relay, const uint16_t vlan[ECP_VLANS_MAX],
+			const struct ec_frame *frame);
+/* When eci_neigh_run() is to be called, CLOCK_MONOTONIC; 0: nothing is going on. */
+int64_t eci_neigh_due(const struct ec_relay *relay);
+void eci_neigh_run(struct ec_relay *relay);
+/* Send by way of the next hop: at once, or when it is known.  Returns len or -errno, said. */
+ssize_t eci_neigh_send(struct ec_udp *udp, const struct ecp_addr *to, const void *buf,
+		       size_t len, unsigned flags);
 
 /* ---- l2.c ---- */
 

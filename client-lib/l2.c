@@ -72,7 +72,7 @@ static struct ec_l2_opts l2_opts(const struct ec_l2_opts *given)
 
 static unsigned flags_to_proto(unsigned flags)
 {
-	return (flags & EC_L2_MULTICAST ? ECP_EP_MULTICAST : 0) |
+	return (flags & (EC_L2_MULTICAST | EC_L2_ANSWER) ? ECP_EP_MULTICAST : 0) |
 	       (flags & EC_L2_MULTICAST_ANY ? ECP_EP_MULTICAST_ANY : 0) |
 	       (flags & EC_L2_SHARE ? ECP_EP_SHARE : 0);
 }
@@ -86,10 +86,21 @@ static int l2_check(const struct ec_l2addr *addr, const struct ec_l2_opts *opts)
 	if (ecp_l2addr_check(&ours, &why) < 0)
 		return eci_error_set(-EINVAL, "%s: %s", ecp_mac_format(addr->mac, text),
 				     why);
-	if (opts->n_ethertypes > EC_ETHERTYPES_MAX)
-		return eci_error_set(-EINVAL, "%u EtherTypes: at most %d",
-				     opts->n_ethertypes, EC_ETHERTYPES_MAX);
+	/* ARP and IPv6 are claimed beside them where they are needed */
+	unsigned most = EC_ETHERTYPES_MAX - (opts->flags & ECI_L2_NEIGH ? 2 : 0);
+	if (opts->n_ethertypes > most)
+		return eci_error_set(-EINVAL, "%u EtherTypes: at most %u",
+				     opts->n_ethertypes, most);
 	return 0;
+}
+
+static void claim_ethertype(struct ecp_open_item *item, uint16_t ethertype)
+{
+	for (unsigned i = 0; i < item->n_ethertypes; i++)
+		if (item->ethertypes[i] == ethertype)
+			return;
+	if (item->n_ethertypes < ECP_ETHERTYPES_MAX)
+		item->ethertypes[item->n_ethertypes++] = ethertype;
 }
 
 struct ec_l2 *eci_l2_new(struct ec_relay *relay, const struct ec_l2addr *addr,
@@ -112,13 +123,19 @@ struct ec_l2 *eci_l2_new(struct ec_relay *relay, const struct ec_l2addr *addr,
 	};
 	memcpy(item->ethertypes, opts.ethertypes,
 	       opts.n_ethertypes * sizeof(*opts.ethertypes));
+	if (opts.flags & ECI_L2_NEIGH) {
+		claim_ethertype(item, ECP_ETHERTYPE_ARP);
+		claim_ethertype(item, ECP_ETHERTYPE_IPV6);
+	}
 	eci_endpoint_init(&l2->ep, relay, ECP_KIND_L2, opts.user);
 	l2->addr = *addr;
 	l2->key = ecp_key_of(&item->l2);
 	l2->flags = opts.flags;
 	l2->n_ethertypes = opts.n_ethertypes;
-	memcpy(l2->ethertypes, item->ethertypes, sizeof(l2->ethertypes));
+	memcpy(l2->ethertypes, opts.ethertypes,
+	       opts.n_ethertypes * sizeof(*opts.ethertypes));
 	LIST_INIT(&l2->udps);
+	LIST_INIT(&l2->neighs);
 	return l2;
 }
 
@@ -127,7 +144,9 @@ int eci_l2_start(struct ec_l2 *l2, const struct ecp_opened_item *opened)
 	int r = eci_endpoint_adopt(&l2->ep, opened);
 	if (r < 0)
 		return r;
-	r = group_join(l2);
+	r = eci_neigh_start(l2);
+	if (r == 0)
+		r = group_join(l2);
 	if (r < 0) {
 		eci_endpoint_close(&l2->ep);
 		return r;
@@ -159,6 +178,7 @@ void eci_l2_free(struct ec_l2 *l2)
 {
 	while (!LIST_EMPTY(&l2->udps))
 		eci_udp_free(LIST_FIRST(&l2->udps));
+	eci_neigh_stop(l2);
 	group_leave(l2);
 	LIST_REMOVE(l2, of_relay);
 	eci_endpoint_forget(&l2->ep);

@@ -89,6 +89,7 @@ static void fanout_begin(struct ec_relay *relay, const struct ec_frame *frame)
 	*fan = (struct fanout){.active = true, .frame = *frame};
 	for (unsigned i = 0; i < ECP_VLANS_MAX; i++)
 		fan->vlan[i] = i < n ? vlans[i].id : ECP_NO_VLAN;
+	fan->wanted = eci_neigh_hear_all(relay, fan->vlan, frame);
 	const struct l2_list *group = eci_l2_group(relay, fan->vlan);
 	fan->next = group ? LIST_FIRST(group) : NULL;
 }
@@ -135,6 +136,19 @@ static int fanout_next(struct ec_relay *relay, struct ec_frame *frame)
 
 /* ---- the ring ---- */
 
+/* A frame for its endpoint: is it one that the application asked for? */
+static bool frame_wanted(struct ec_relay *relay, const struct ec_frame *frame)
+{
+	struct ec_l2 *l2 = frame->l2;
+	if (frame->udp || !(l2->flags & ECI_L2_NEIGH))
+		return true;
+	bool heard = eci_neigh_hear(l2, frame);
+	bool wanted = eci_l2_wants(l2, frame->ethertype);
+	if (!heard)
+		relay->stats.rx_unclaimed += !wanted;
+	return wanted && !(heard && frame->ethertype == ECP_ETHERTYPE_IPV6);
+}
+
 /* The next frame that was seen in the ring: 1, 0 if there is none, or -EPROTO. */
 static int ring_next(struct ec_relay *relay, struct ec_frame *frame)
 {
@@ -159,7 +173,9 @@ static int ring_next(struct ec_relay *relay, struct ec_frame *frame)
 		    head.endpoint < relay->n_slots ? &relay->slots[head.endpoint] : NULL;
 		if (slot && slot->endpoint && slot->generation == head.generation) {
 			frame_address(frame, slot->endpoint);
-			return 1;
+			if (frame_wanted(relay, frame))
+				return 1;
+			continue;
 		}
 		relay->stats.rx_unclaimed++; /* closed meanwhile */
 	}
@@ -179,7 +195,8 @@ static int ring_refresh_next(struct ec_relay *relay, struct ec_frame *frame)
 
 static void ring_release(struct ec_relay *relay)
 {
-	if (!relay->fanout.active) /* its bytes are still to be looked at */
+	/* else its bytes are still to be looked at */
+	if (!relay->fanout.active && !relay->lending)
 		ecp_in_release(&relay->rx, &relay->c->rx_cons, NULL);
 }
 
@@ -238,6 +255,7 @@ EC_API void ec_relay_release(struct ec_relay *relay)
 		TAILQ_REMOVE(&relay->lent, q, of_relay);
 		free(q);
 	}
+	relay->lending = false;
 	if (relay->c)
 		ring_release(relay);
 }
@@ -267,12 +285,15 @@ static int timeout_ms(int64_t deadline_ns)
 int eci_relay_wait(struct ec_relay *relay, int64_t deadline_ns)
 {
 	struct pollfd fds[] = {{.fd = relay->bell_rx, .events = POLLIN},
-			       {.fd = relay->control, .events = POLLIN}};
-	int n = poll(fds, 2, timeout_ms(deadline_ns));
+			       {.fd = relay->control, .events = POLLIN},
+			       {.fd = relay->stop_fd, .events = POLLIN}};
+	int n = poll(fds, 3, timeout_ms(deadline_ns));
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
 	if (n == 0)
 		return -ETIMEDOUT;
+	if (fds[2].revents)
+		return -ESHUTDOWN;
 	if (fds[1].revents && !(fds[0].revents & POLLIN)) {
 		relay->gone = true;
 		return -ESHUTDOWN;
@@ -292,7 +313,7 @@ static bool arm(struct ec_relay *relay)
 /* Nothing is there and nobody waits: is the daemon still?  Looked at now and then only. */
 static int look_if_gone(struct ec_relay *relay)
 {
-	if (relay->gone)
+	if (relay->gone || relay->stopped)
 		return -ESHUTDOWN;
 	if (relay->epoll_fd < 0 && ++relay->idle_looks % IDLE_LOOKS)
 		return 0;
@@ -303,6 +324,15 @@ static int look_if_gone(struct ec_relay *relay)
 	return -ESHUTDOWN;
 }
 
+/* Sleep, but no longer than until something is due to be asked for again. */
+static int wait_for_frames(struct ec_relay *relay, int64_t deadline_ns)
+{
+	int64_t due = eci_neigh_due(relay);
+	bool early = due && (!deadline_ns || due < deadline_ns);
+	int r = eci_relay_wait(relay, early ? due : deadline_ns);
+	return r == -ETIMEDOUT && early ? 0 : r;
+}
+
 /*
  * The next frame of the ring, waiting until deadline_ns (0: for ever; < 0: not at all).  1;
  * -EAGAIN or -ETIMEDOUT; -ESHUTDOWN; -EPROTO.
@@ -311,6 +341,7 @@ static int ring_wait_next(struct ec_relay *relay, int64_t deadline_ns,
 			  struct ec_frame *frame)
 {
 	for (;;) {
+		eci_neigh_run(relay);
 		int r = ring_refresh_next(relay, frame);
 		if (r != 0)
 			return r;
@@ -326,16 +357,34 @@ static int ring_wait_next(struct ec_relay *relay, int64_t deadline_ns,
 			r = look_if_gone(relay);
 			return r < 0 ? r : -EAGAIN;
 		}
-		r = eci_relay_wait(relay, deadline_ns);
+		r = wait_for_frames(relay, deadline_ns);
 		if (r < 0)
 			return r;
 	}
+}
+
+int eci_relay_pump(struct ec_relay *relay)
+{
+	struct ec_frame frame;
+	int r;
+	while ((r = ring_wait_next(relay, -1, &frame)) > 0)
+		set_aside(relay, &frame);
+	ring_release(relay);
+	eci_relay_settle(relay);
+	return r == -EAGAIN ? 0 : r;
+}
+
+int eci_relay_wait_more(struct ec_relay *relay, int64_t deadline_ns)
+{
+	drain_bell(relay);
+	return arm(relay) ? wait_for_frames(relay, deadline_ns) : 0;
 }
 
 void eci_relay_settle(struct ec_relay *relay)
 {
 	if (relay->epoll_fd < 0)
 		return;
+	eci_relay_set_timer(relay);
 	bool left = !relay->armed || !TAILQ_EMPTY(&relay->queued) || relay->fanout.active;
 	if (left == relay->event_set)
 		return;
@@ -360,8 +409,10 @@ static int next_for(struct endpoint *ep, int64_t deadline_ns, struct ec_frame *f
 		int r = ring_wait_next(relay, deadline_ns, frame);
 		if (r < 0)
 			return r;
-		if (frame_endpoint(frame) == ep)
+		if (frame_endpoint(frame) == ep) {
+			relay->lending = true;
 			return 0;
+		}
 		set_aside(relay, frame);
 	}
 }
@@ -404,6 +455,7 @@ static int next_batch(struct ec_relay *relay, struct ec_frame *frames, unsigned 
 	}
 	while (got < n && ring_next(relay, &frames[got]) > 0)
 		got++;
+	relay->lending = true;
 	return (int)got;
 }
 

@@ -9,9 +9,11 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #define QUEUE_DEPTH_DEFAULT 1024
+#define NS_PER_S            1000000000
 
 /* ---- asking ---- */
 
@@ -122,6 +124,14 @@ static int relay_attach(struct ec_relay *relay, const char *ifname,
 	return 0;
 }
 
+static int relay_make_stop(struct ec_relay *relay)
+{
+	relay->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return relay->stop_fd < 0
+		   ? eci_error_set(-errno, "cannot make an eventfd: %s", strerror(errno))
+		   : 0;
+}
+
 /* A caller's options, of whatever version of this library, as ours. */
 static struct ec_relay_opts relay_opts(const struct ec_relay_opts *given)
 {
@@ -141,7 +151,8 @@ EC_API int ec_relay_open(struct ec_relay **ret, const char *ifname,
 	if (!relay)
 		return eci_error_set(-ENOMEM, "out of memory");
 	relay->control = relay->bell_rx = relay->bell_tx = relay->bell_tx_keep = -1;
-	relay->epoll_fd = relay->event_fd = -1;
+	relay->epoll_fd = relay->event_fd = relay->stop_fd = relay->neigh.timer_fd = -1;
+	TAILQ_INIT(&relay->neigh.asking);
 	relay->queue_depth = opts.queue_depth ? opts.queue_depth : QUEUE_DEPTH_DEFAULT;
 	TAILQ_INIT(&relay->queued);
 	TAILQ_INIT(&relay->lent);
@@ -149,6 +160,8 @@ EC_API int ec_relay_open(struct ec_relay **ret, const char *ifname,
 	LIST_INIT(&relay->any_group);
 	relay->question = malloc(sizeof(*relay->question));
 	int r = relay->question ? 0 : eci_error_set(-ENOMEM, "out of memory");
+	if (r == 0)
+		r = relay_make_stop(relay);
 	if (r == 0)
 		r = relay_connect(relay,
 				  opts.socket ? opts.socket : ecp_sock_find(ifname, found));
@@ -187,6 +200,9 @@ EC_API void ec_relay_close(struct ec_relay *relay)
 	close_fd(relay->bell_tx_keep);
 	close_fd(relay->epoll_fd);
 	close_fd(relay->event_fd);
+	close_fd(relay->stop_fd);
+	close_fd(relay->neigh.timer_fd);
+	eci_neigh_fini(relay);
 	if (relay->d)
 		munmap((void *)(uintptr_t)relay->d, ECP_CHANNEL_PAGE + relay->rx.size);
 	if (relay->c)
@@ -284,6 +300,17 @@ void eci_endpoint_close(struct endpoint *ep)
 	eci_endpoint_forget(ep);
 }
 
+/* The flag is for those who do not wait, the descriptor for those who do. */
+EC_API void ec_relay_stop(struct ec_relay *relay)
+{
+	uint64_t one = 1;
+	int saved = errno;
+	relay->stopped = true;
+	ssize_t n = write(relay->stop_fd, &one, sizeof(one));
+	(void)n;
+	errno = saved;
+}
+
 /* ---- what it is ---- */
 
 EC_API const char *ec_relay_ifname(const struct ec_relay *relay)
@@ -309,8 +336,26 @@ static int watch(int epoll_fd, int fd)
 	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
+void eci_relay_set_timer(struct ec_relay *relay)
+{
+	int *fd = &relay->neigh.timer_fd;
+	int64_t due = eci_neigh_due(relay);
+	struct itimerspec when = {.it_value = {due / NS_PER_S, due % NS_PER_S}};
+	if (due == relay->neigh.timer_due)
+		return;
+	if (*fd < 0) {
+		*fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+		if (*fd < 0 || watch(relay->epoll_fd, *fd) < 0)
+			return;
+	}
+	/* setting it also takes away that it has gone off */
+	if (timerfd_settime(*fd, TFD_TIMER_ABSTIME, &when, NULL) == 0)
+		relay->neigh.timer_due = due;
+}
+
 /*
- * The bell alone would not do: it rings once for many frames.  While some are left unread the
+ * The bell alone would not do: it rings once
+for many frames.  While some are left unread the
  * eventfd beside it is readable, so the whole is level-triggered.
  */
 EC_API int ec_relay_fd(struct ec_relay *relay)
@@ -328,6 +373,8 @@ EC_API int ec_relay_fd(struct ec_relay *relay)
 		r = watch(relay->epoll_fd, relay->control);
 	if (r == 0)
 		r = watch(relay->epoll_fd, relay->event_fd);
+	if (r == 0)
+		r = watch(relay->epoll_fd, relay->stop_fd);
 	if (r == 0) {
 		eci_relay_settle(relay);
 		return relay->epoll_fd;

@@ -80,7 +80,7 @@ int eci_tx_reserve(struct endpoint *ep, uint32_t len, uint16_t ethertype,
 	    .generation = ep->generation,
 	};
 	uint8_t *record;
-	if (relay->gone)
+	if (relay->gone || relay->stopped)
 		return error_room(-ESHUTDOWN);
 	if (head.len > relay->tx.size / 2) /* room for it might never come */
 		return eci_error_set(-EMSGSIZE, "%u bytes: over half of the TX ring", len);
@@ -109,7 +109,7 @@ void eci_tx_submit(struct ec_relay *relay, uint32_t len, unsigned flags)
 
 EC_API int ec_relay_flush(struct ec_relay *relay)
 {
-	if (relay->gone)
+	if (relay->gone || relay->stopped)
 		return error_room(-ESHUTDOWN);
 	publish(relay);
 	return 0;

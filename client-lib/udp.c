@@ -3,6 +3,7 @@
  */
 #include "client-lib/internal.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 
@@ -28,9 +29,34 @@ static struct ec_udp_opts udp_opts(const struct ec_udp_opts *given)
 		       given->size < sizeof(opts) ? given->size : sizeof(opts));
 	if (!opts.ttl)
 		opts.ttl = TTL_DEFAULT;
-	if (!opts.resolve)
-		opts.resolve = resolve_broadcast;
 	return opts;
+}
+
+/* "10.0.0.1" or "fe80::1"; NULL is none. */
+static int gateway_parse(const char *text, struct ecp_addr *ret)
+{
+	*ret = (struct ecp_addr){.family = 0};
+	if (!text)
+		return 0;
+	if (inet_pton(AF_INET, text, ret->ip) == 1)
+		ret->family = 4;
+	else if (inet_pton(AF_INET6, text, ret->ip) == 1)
+		ret->family = 6;
+	else
+		return eci_error_set(-EINVAL, "\"%.60s\" is no IP address of a gateway",
+				     text);
+	return 0;
+}
+
+static int udp_set_next_hop(struct ec_udp *udp, const struct ec_udp_opts *opts)
+{
+	struct ecp_addr gateway;
+	udp->resolve = opts->resolve;
+	udp->resolve_arg = opts->resolve_arg;
+	if (!udp->resolve && !(udp->l2->flags & EC_L2_RESOLVE))
+		udp->resolve = resolve_broadcast;
+	int r = gateway_parse(opts->gateway, &gateway);
+	return r < 0 ? r : eci_neigh_set_route(udp, opts->prefix_len, &gateway);
 }
 
 struct ec_udp *eci_udp_new(struct ec_l2 *l2, const char *local,
@@ -62,17 +88,20 @@ struct ec_udp *eci_udp_new(struct ec_l2 *l2, const char *local,
 	udp->flags = opts.flags;
 	udp->ttl = opts.ttl;
 	udp->tclass = opts.tclass;
-	udp->resolve = opts.resolve;
-	udp->resolve_arg = opts.resolve_arg;
-	return udp;
+	if (udp_set_next_hop(udp, &opts) == 0)
+		return udp;
+	free(udp);
+	return NULL;
 }
 
 int eci_udp_start(struct ec_udp *udp, const struct ecp_opened_item *opened)
 {
 	int r = eci_endpoint_adopt(&udp->ep, opened);
-	if (r == 0)
-		LIST_INSERT_HEAD(&udp->l2->udps, udp, of_l2);
-	return r;
+	if (r < 0)
+		return r;
+	LIST_INSERT_HEAD(&udp->l2->udps, udp, of_l2);
+	eci_neigh_join(udp);
+	return 0;
 }
 
 EC_API int ec_udp_open(struct ec_udp **ret, struct ec_l2 *l2, const char *local,
@@ -95,6 +124,7 @@ EC_API int ec_udp_open(struct ec_udp **ret, struct ec_l2 *l2, const char *local,
 
 void eci_udp_free(struct ec_udp *udp)
 {
+	eci_neigh_forget(udp);
 	LIST_REMOVE(udp, of_l2);
 	eci_endpoint_forget(&udp->ep);
 	free(udp);
@@ -121,14 +151,25 @@ EC_API int ec_udp_set_local(struct ec_udp *udp, const struct sockaddr *local)
 	req->set_local.local = addr;
 	eci_tx_drain(relay); /* what was sent from the old address is judged by it */
 	r = eci_relay_ask(relay, ECP_REP_LOCAL_SET);
-	if (r == 0)
-		udp->local = addr;
-	return r;
+	if (r < 0)
+		return r;
+	eci_neigh_leave(udp);
+	udp->local = addr;
+	eci_neigh_join(udp);
+	return 0;
 }
 
 EC_API void ec_udp_local(const struct ec_udp *udp, struct sockaddr_storage *local)
 {
 	eci_addr_to_sockaddr(&udp->local, local);
+}
+
+EC_API int ec_udp_set_route(struct ec_udp *udp, unsigned prefix_len,
+			    const struct sockaddr *gateway)
+{
+	struct ecp_addr addr = {.family = 0};
+	int r = gateway ? eci_addr_from_sockaddr(gateway, &addr) : 0;
+	return r < 0 ? r : eci_neigh_set_route(udp, prefix_len, &addr);
 }
 
 EC_API struct ec_l2 *ec_udp_l2(const struct ec_udp *udp)
@@ -148,36 +189,17 @@ EC_API void ec_udp_set_write_deadline(struct ec_udp *udp, int64_t deadline_ns)
 
 /* ---- sending ---- */
 
-EC_API ssize_t ec_udp_sendto(struct ec_udp *udp, const void *buf, size_t len,
-			     unsigned flags, const struct sockaddr *dst, socklen_t dst_len)
+ssize_t eci_udp_transmit(struct ec_udp *udp, const struct ecp_addr *to,
+			 const uint8_t mac[6], const void *buf, size_t len, unsigned flags)
 {
-	struct ecp_addr to;
-	uint8_t mac[6], *at;
-	uint8_t family = udp->local.family;
-	size_t whole = dst->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-						  : sizeof(struct sockaddr_in);
-	if (dst_len < whole)
-		return eci_error_set(-EINVAL, "an address of %u bytes", dst_len);
-	int r = eci_addr_from_sockaddr(dst, &to);
-	if (r < 0)
-		return r;
-	if (to.family != family)
-		return eci_error_set(-EAFNOSUPPORT,
-				     "destination and local address differ in family");
-	size_t packet_len = ecp_udp_overhead(family) + len;
-	r = eci_l2_check_length(udp->l2, packet_len);
-	if (r < 0)
-		return r;
-	r = udp->resolve(udp->resolve_arg, dst, mac);
-	if (r < 0)
-		return eci_error_set(r, "no next hop: %s", strerror(-r));
-	r = eci_tx_reserve(&udp->ep, (uint32_t)packet_len,
-			   family == 4 ? ECP_ETHERTYPE_IPV4 : ECP_ETHERTYPE_IPV6, mac,
-			   flags, &at);
+	uint8_t *at;
+	size_t packet_len = ecp_udp_overhead(to->family) + len;
+	uint16_t ethertype = to->family == 4 ? ECP_ETHERTYPE_IPV4 : ECP_ETHERTYPE_IPV6;
+	int r = eci_tx_reserve(&udp->ep, (uint32_t)packet_len, ethertype, mac, flags, &at);
 	if (r < 0)
 		return r;
 	struct ecp_udp_build b = {.src = &udp->local,
-				  .dst = &to,
+				  .dst = to,
 				  .ttl = udp->ttl,
 				  .tclass = udp->tclass,
 				  .ident = udp->ident++};
@@ -186,6 +208,40 @@ EC_API ssize_t ec_udp_sendto(struct ec_udp *udp, const void *buf, size_t len,
 		return eci_error_set((int)n, "%zu bytes do not fit a datagram", len);
 	eci_tx_submit(udp->ep.relay, (uint32_t)n, flags);
 	return (ssize_t)len;
+}
+
+static int destination_parse(const struct ec_udp *udp, const struct sockaddr *dst,
+			     socklen_t dst_len, struct ecp_addr *ret)
+{
+	size_t whole = dst->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+						  : sizeof(struct sockaddr_in);
+	if (dst_len < whole)
+		return eci_error_set(-EINVAL, "an address of %u bytes", dst_len);
+	int r = eci_addr_from_sockaddr(dst, ret);
+	if (r < 0)
+		return r;
+	return ret->family == udp->local.family
+		   ? 0
+		   : eci_error_set(-EAFNOSUPPORT,
+				   "destination and local address differ in family");
+}
+
+EC_API ssize_t ec_udp_sendto(struct ec_udp *udp, const void *buf, size_t len,
+			     unsigned flags, const struct sockaddr *dst, socklen_t dst_len)
+{
+	struct ecp_addr to;
+	uint8_t mac[6];
+	int r = destination_parse(udp, dst, dst_len, &to);
+	if (r == 0)
+		r = eci_l2_check_length(udp->l2, ecp_udp_overhead(to.family) + len);
+	if (r < 0)
+		return r;
+	if (!udp->resolve)
+		return eci_neigh_send(udp, &to, buf, len, flags);
+	r = udp->resolve(udp->resolve_arg, dst, mac);
+	if (r < 0)
+		return eci_error_set(r, "no next hop: %s", strerror(-r));
+	return eci_udp_transmit(udp, &to, mac, buf, len, flags);
 }
 
 /* ---- receiving ---- */

@@ -5,6 +5,7 @@
  *   tool_ec_ping [options] MAC|VLANS LOCAL REMOTE
  *     -s SOCKET -i IF    the daemon
  *     -m MAC             next hop (default: broadcast)
+ *     -a                 next hop by ARP or ND instead, which are also answered
  *     -n COUNT           rounds over all sizes (default 3)
  *     -S SIZE            just this payload size
  *     -o                 only open the endpoints, say "open", wait for end of input
@@ -28,7 +29,7 @@ static struct {
 	const char *socket, *interface;
 	uint8_t next_hop[6];
 	int rounds, size;
-	bool only_open;
+	bool only_open, neigh;
 } options = {.next_hop = {255, 255, 255, 255, 255, 255}, .rounds = 3, .size = -1};
 
 static int fail(void)
@@ -111,6 +112,7 @@ static int ping_all(struct ec_udp *udp, const struct sockaddr *to, socklen_t to_
 static int run(const char *l2_text, const char *local, const char *remote)
 {
 	struct ec_relay_opts relay_opts = EC_RELAY_OPTS;
+	struct ec_l2_opts l2_opts = EC_L2_OPTS;
 	struct ec_udp_opts udp_opts = EC_UDP_OPTS;
 	struct ec_relay *relay = NULL;
 	struct ec_l2addr addr;
@@ -123,11 +125,14 @@ static int run(const char *l2_text, const char *local, const char *remote)
 		return 2;
 	}
 	relay_opts.socket = options.socket;
-	udp_opts.resolve = next_hop;
+	if (options.neigh)
+		l2_opts.flags = EC_L2_RESOLVE | EC_L2_ANSWER;
+	else
+		udp_opts.resolve = next_hop;
 	int r = 1;
 	if (ec_l2addr_parse(l2_text, &addr) < 0 ||
 	    ec_relay_open(&relay, options.interface, &relay_opts) < 0 ||
-	    ec_l2_open(&l2, relay, &addr, NULL) < 0 ||
+	    ec_l2_open(&l2, relay, &addr, &l2_opts) < 0 ||
 	    ec_udp_open(&udp, l2, local, &udp_opts) < 0) {
 		fail();
 	} else if (options.only_open) {
@@ -145,7 +150,7 @@ static int run(const char *l2_text, const char *local, const char *remote)
 int main(int argc, char **argv)
 {
 	int c;
-	while ((c = getopt(argc, argv, "s:i:m:n:S:o")) != -1) {
+	while ((c = getopt(argc, argv, "s:i:m:an:S:o")) != -1) {
 		switch (c) {
 		case 's':
 			options.socket = optarg;
@@ -156,6 +161,9 @@ int main(int argc, char **argv)
 		case 'm':
 			if (ecp_mac_parse(optarg, options.next_hop) < 0)
 				return 2;
+			break;
+		case 'a':
+			options.neigh = true;
 			break;
 		case 'n':
 			options.rounds = atoi(optarg);

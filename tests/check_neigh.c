@@ -1,0 +1,397 @@
+/*
+ * check_neigh.c - ARP and ND: the messages, and endpoints that find each other by them.
+ *
+ * The daemon's relay sends everything back, so two endpoints of one relay are two hosts on a
+ * link.  Time: an answer comes at once or not at all, so only giving up takes its three seconds.
+ */
+#include "client-lib/etherconn.h"
+#include "proto/neigh.h"
+#include "tests/daemon_process.h"
+
+#include <arpa/inet.h>
+#include <check.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MS   INT64_C(1000000)
+#define SOON (5000 * MS)
+
+/* ---- messages ---- */
+
+static struct ecp_neigh message(uint8_t family, bool reply)
+{
+	struct ecp_neigh n = {.reply = reply,
+			      .family = family,
+			      .have_mac = true,
+			      .mac = {2, 0, 0, 0, 0, 1},
+			      .target_mac = {2, 0, 0, 0, 0, 2}};
+	if (family == 4) {
+		memcpy(n.ip, (uint8_t[]){10, 0, 0, 1}, 4);
+		memcpy(n.target, (uint8_t[]){10, 0, 0, 2}, 4);
+	} else {
+		memcpy(n.ip, (uint8_t[]){0xfd, [15] = 1}, 16);
+		memcpy(n.target, (uint8_t[]){0xfd, [13] = 0xaa, 0xbb, 0xcc}, 16);
+	}
+	return n;
+}
+
+static bool parse(uint8_t family, const uint8_t *packet, size_t len, struct ecp_neigh *ret)
+{
+	return family == 4 ? ecp_arp_parse(packet, len, ret)
+			   : ecp_nd_parse(packet, packet + 40, len - 40, ret);
+}
+
+START_TEST(test_what_is_built_is_read)
+{
+	uint8_t family = _i & 1 ? 6 : 4, packet[ECP_NEIGH_LEN_MAX], dst[6];
+	struct ecp_neigh n = message(family, _i & 2), got;
+	uint16_t ethertype;
+	size_t len = ecp_neigh_build(&n, packet, &ethertype, dst);
+	ck_assert_int_eq(len, family == 4 ? 28 : 72);
+	ck_assert_int_eq(ethertype, family == 4 ? 0x0806 : 0x86dd);
+	ck_assert(parse(family, packet, len, &got));
+	ck_assert(got.reply == n.reply && got.have_mac && got.family == family);
+	ck_assert_mem_eq(got.mac, n.mac, 6);
+	ck_assert_mem_eq(got.ip, n.ip, 16);
+	ck_assert_mem_eq(got.target, n.target, 16);
+	static const uint8_t everybody[] = {255, 255, 255, 255, 255, 255},
+			     solicited[] = {0x33, 0x33, 0xff, 0xaa, 0xbb, 0xcc};
+	const uint8_t *to = family == 4 ? everybody : solicited;
+	if (n.reply)
+		to = n.target_mac;
+	ck_assert_mem_eq(dst, to, 6);
+}
+END_TEST
+
+/* Cut anywhere, or with any byte that matters wrong, it is no message. */
+START_TEST(test_damaged)
+{
+	uint8_t family = _i & 1 ? 6 : 4, packet[ECP_NEIGH_LEN_MAX], dst[6];
+	struct ecp_neigh n = message(family, _i & 2), got;
+	uint16_t ethertype;
+	size_t len = ecp_neigh_build(&n, packet, &ethertype, dst);
+	for (size_t cut = family == 4 ? 0 : 40; cut < len; cut++)
+		ck_assert_msg(!parse(family, packet, cut, &got), "cut at %zu", cut);
+	/* ARP: types, lengths and operation; ND is held by its checksum, all of it */
+	for (size_t i = family == 4 ? 0 : 40; i < (family == 4 ? 8 : len); i++) {
+		packet[i] ^= 0x40;
+		ck_assert_msg(!parse(family, packet, len, &got), "byte %zu", i);
+		packet[i] ^= 0x40;
+	}
+	ck_assert(parse(family, packet, len, &got));
+	if (family == 6) {
+		packet[7] = 254; /* it has crossed a router */
+		ck_assert(!parse(family, packet, len, &got));
+	}
+}
+END_TEST
+
+/* RFC 4861, 7.1: an option of length zero.  The checksum is right. */
+START_TEST(test_nd_option_of_no_length)
+{
+	uint8_t packet[ECP_NEIGH_LEN_MAX], dst[6];
+	struct ecp_neigh n = message(6, false), got;
+	uint16_t ethertype, sum;
+	size_t len = ecp_neigh_build(&n, packet, &ethertype, dst);
+	packet[65] = 0;
+	memcpy(&sum, packet + 42, 2);
+	uint32_t more = sum + htons(1); /* what was 1 is 0: the complement grows by it */
+	sum = (uint16_t)((more & 0xffff) + (more >> 16));
+	memcpy(packet + 42, &sum, 2);
+	ck_assert(!parse(6, packet, len, &got));
+}
+END_TEST
+
+START_TEST(test_multicast_mac)
+{
+	static const struct {
+		const char *ip;
+		uint8_t mac[6];
+	} rows[] = {
+	    {"224.0.0.251", {1, 0, 0x5e, 0, 0, 251}},
+	    {"239.255.1.2", {1, 0, 0x5e, 0x7f, 1, 2}},
+	    {"255.255.255.255", {255, 255, 255, 255, 255, 255}},
+	    {"ff02::1:ff00:1234", {0x33, 0x33, 0xff, 0, 0x12, 0x34}},
+	    {"10.0.0.1", {0}},
+	    {"fd00::1", {0}},
+	};
+	static const uint8_t none[6];
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		uint8_t ip[16] = {0}, mac[6] = {0};
+		bool six = strchr(rows[i].ip, ':');
+		ck_assert_int_eq(inet_pton(six ? AF_INET6 : AF_INET, rows[i].ip, ip), 1);
+		ck_assert_msg(ecp_multicast_mac(six ? 6 : 4, ip, mac) ==
+				  !!memcmp(rows[i].mac, none, 6),
+			      "%s", rows[i].ip);
+		ck_assert_mem_eq(mac, rows[i].mac, 6);
+	}
+}
+END_TEST
+
+/* ---- endpoints ---- */
+
+static struct daemon_process served;
+static struct ec_relay *relay;
+
+static void setup(void)
+{
+	struct ec_relay_opts opts = EC_RELAY_OPTS;
+	daemon_process_start(&served, 0, 0);
+	opts.socket = served.sock;
+	ck_assert_msg(ec_relay_open(&relay, NULL, &opts) == 0, "%s", ec_error_text());
+}
+
+static void teardown(void)
+{
+	ec_relay_close(relay);
+	daemon_process_stop(&served);
+}
+
+static struct ec_l2 *open_l2(const char *text, unsigned flags)
+{
+	struct ec_l2addr addr;
+	struct ec_l2_opts opts = EC_L2_OPTS;
+	struct ec_l2 *l2;
+	opts.flags = flags;
+	ck_assert_int_eq(ec_l2addr_parse(text, &addr), 0);
+	ck_assert_msg(ec_l2_open(&l2, relay, &addr, &opts) == 0, "%s", ec_error_text());
+	return l2;
+}
+
+static struct ec_udp *open_udp(struct ec_l2 *l2, const char *local, unsigned prefix_len,
+			       const char *gateway)
+{
+	struct ec_udp_opts opts = EC_UDP_OPTS;
+	struct ec_udp *udp;
+	opts.prefix_len = prefix_len;
+	opts.gateway = gateway;
+	ck_assert_msg(ec_udp_open(&udp, l2, local, &opts) == 0, "%s", ec_error_text());
+	ec_udp_set_read_deadline(udp, ec_now() + SOON);
+	return udp;
+}
+
+static ssize_t send_text(struct ec_udp *udp, const char *text, const char *ip,
+			 unsigned flags)
+{
+	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(7)};
+	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(7)};
+	if (inet_pton(AF_INET, ip, &four.sin_addr) == 1)
+		return ec_udp_sendto(udp, text, strlen(text), flags,
+				     (struct sockaddr *)&four, sizeof(four));
+	ck_assert_int_eq(inet_pton(AF_INET6, ip, &six.sin6_addr), 1);
+	return ec_udp_sendto(udp, text, strlen(text), flags, (struct sockaddr *)&six,
+			     sizeof(six));
+}
+
+static void expect_text(struct ec_udp *udp, const char *text)
+{
+	char buf[100] = "";
+	ssize_t n = ec_udp_recvfrom(udp, buf, sizeof(buf) - 1, 0, NULL, NULL);
+	ck_assert_msg(n == (ssize_t)strlen(text), "%zd: %s", n, ec_error_text());
+	ck_assert_str_eq(buf, text);
+}
+
+static uint64_t unresolved(void)
+{
+	struct ec_relay_stats stats;
+	ec_relay_stats(relay, &stats);
+	return stats.tx_unresolved;
+}
+
+#define BOTH (EC_L2_RESOLVE | EC_L2_ANSWER)
+
+static const struct {
+	const char *l2_a, *l2_b, *a, *b, *ip_a, *ip_b;
+} links[] = {
+    {"02:00:00:00:00:01", "02:00:00:00:00:02", "10.0.0.1:7", "10.0.0.2:7", "10.0.0.1",
+     "10.0.0.2"},
+    {"02:00:00:00:00:01|5", "02:00:00:00:00:02|5", "[fd00::1]:7", "[fd00::2]:7", "fd00::1",
+     "fd00::2"},
+    {"02:00:00:00:00:01|5|6", "02:00:00:00:00:02|5|6", "10.0.0.1:7", "10.0.0.2:7",
+     "10.0.0.1", "10.0.0.2"},
+};
+
+/* The first datagram waits and arrives; the answer finds its way without asking. */
+START_TEST(test_ping_pong)
+{
+	struct ec_udp *a = open_udp(open_l2(links[_i].l2_a, BOTH), links[_i].a, 0, NULL);
+	struct ec_udp *b = open_udp(open_l2(links[_i].l2_b, BOTH), links[_i].b, 0, NULL);
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert_int_eq(send_text(a, "ping", links[_i].ip_b, 0), 4);
+		expect_text(b, "ping");
+		ck_assert_int_eq(send_text(b, "pong", links[_i].ip_a, 0), 4);
+		expect_text(a, "pong");
+	}
+	ck_assert_int_eq(unresolved(), 0);
+}
+END_TEST
+
+/* It is not broadcast: a third host that listens to every broadcast sees no datagram. */
+START_TEST(test_unicast)
+{
+	struct ec_l2 *third = open_l2("02:00:00:00:00:03", EC_L2_MULTICAST);
+	struct ec_udp *a = open_udp(open_l2(links[0].l2_a, BOTH), links[0].a, 0, NULL);
+	struct ec_udp *b = open_udp(open_l2(links[0].l2_b, BOTH), links[0].b, 0, NULL);
+	char buf[10];
+	ck_assert_int_eq(send_text(a, "ping", links[0].ip_b, 0), 4);
+	expect_text(b, "ping");
+	ck_assert_int_eq(ec_l2_recv(third, buf, sizeof(buf), EC_DONTWAIT, NULL), -EAGAIN);
+}
+END_TEST
+
+/* Datagrams to a gateway go to its MAC address, whatever their own. */
+START_TEST(test_gateway)
+{
+	struct ec_udp *a =
+	    open_udp(open_l2(links[0].l2_a, BOTH), "10.0.0.1:7", 24, "10.0.0.2");
+	struct ec_l2 *router = open_l2(links[0].l2_b, BOTH);
+	struct ec_frame f;
+	open_udp(router, "10.0.0.2:9", 0, NULL);
+	ck_assert_int_eq(send_text(a, "far", "192.0.2.1", 0), 3);
+	ck_assert_int_eq(ec_relay_recv(relay, &f, 1, 5000), 1);
+	ck_assert_ptr_eq(f.l2, router); /* not its UDP endpoint: another address */
+	ck_assert_int_eq(f.payload_len, 3);
+
+	struct sockaddr_in other = {.sin_family = AF_INET};
+	ck_assert_int_eq(ec_udp_set_route(a, 24, NULL), 0);
+	ck_assert_int_eq(send_text(a, "far", "192.0.2.1", 0), -ENETUNREACH);
+	ck_assert_int_eq(ec_udp_set_route(a, 33, NULL), -EINVAL);
+	inet_pton(AF_INET, "10.0.0.2", &other.sin_addr);
+	ck_assert_int_eq(ec_udp_set_route(a, 24, (struct sockaddr *)&other), 0);
+	ck_assert_int_eq(send_text(a, "far", "192.0.2.1", 0), 3);
+	ck_assert_int_eq(ec_relay_recv(relay, &f, 1, 5000), 1);
+}
+END_TEST
+
+/* Nobody answers: counted, said once, and then there is a new attempt. */
+START_TEST(test_nobody)
+{
+	struct ec_udp *a = open_udp(open_l2(links[0].l2_a, BOTH), links[0].a, 0, NULL);
+	char buf[10];
+	int64_t begin = ec_now();
+	for (unsigned i = 0; i < 64; i++)
+		ck_assert_int_eq(send_text(a, "ping", "10.0.0.9", EC_DONTWAIT), 4);
+	ck_assert_int_eq(send_text(a, "ping", "10.0.0.9", EC_DONTWAIT), -EAGAIN);
+	ck_assert_int_eq(unresolved(), 0);
+	if (_i == 0) { /* the time passes in a send that waits for its turn ... */
+		ck_assert_int_eq(send_text(a, "ping", "10.0.0.9", 0), -EHOSTUNREACH);
+	} else { /* ... or in a program that polls */
+		struct pollfd p = {.fd = ec_relay_fd(relay), .events = POLLIN};
+		while (unresolved() == 0) {
+			ck_assert_int_eq(poll(&p, 1, 5000), 1);
+			ck_assert_int_eq(
+			    ec_udp_recvfrom(a, buf, sizeof(buf), EC_DONTWAIT, NULL, NULL),
+			    -EAGAIN);
+		}
+		ck_assert_int_eq(send_text(a, "ping", "10.0.0.9", 0), -EHOSTUNREACH);
+		ck_assert_int_eq(poll(&p, 1, 0), 0); /* and the timer is quiet again */
+	}
+	ck_assert_int_ge(ec_now() - begin, 2900 * MS);
+	ck_assert_int_eq(unresolved(), 64);
+	ck_assert_int_eq(send_text(a, "ping", "10.0.0.9", 0), 4);
+	/* closing loses what waits, and says so */
+	ec_udp_close(a);
+	ck_assert_int_eq(unresolved(), 65);
+}
+END_TEST
+
+/* Frames lent to the application stay where they are while a send listens for an answer. */
+START_TEST(test_lent_frames_stay)
+{
+	struct ec_udp *a = open_udp(open_l2(links[0].l2_a, BOTH), links[0].a, 0, NULL);
+	struct ec_udp *b = open_udp(open_l2(links[0].l2_b, BOTH), links[0].b, 0, NULL);
+	struct ec_udp *c =
+	    open_udp(open_l2("02:00:00:00:00:03", BOTH), "10.0.0.3:7", 0, NULL);
+	struct ec_frame f;
+	ck_assert_int_eq(send_text(a, "first", links[0].ip_b, 0), 5);
+	ck_assert_int_eq(ec_relay_recv(relay, &f, 1, 5000), 1);
+	ck_assert_ptr_eq(f.udp, b);
+	ck_assert_int_eq(send_text(b, "another", "10.0.0.3", 0), 7);
+	expect_text(c, "another");
+	ck_assert_int_eq(send_text(a, "first", links[0].ip_b, 0), 5);
+	ck_assert_int_eq(ec_relay_recv(relay, &f, 1, 5000), 1);
+	ck_assert_int_eq(send_text(c, "x", "10.0.0.9", 0), 1); /* listens meanwhile */
+	ck_assert_mem_eq(f.payload, "first", 5);
+}
+END_TEST
+
+/* The library's own ARP is not seen by an application that did not ask for it. */
+START_TEST(test_arp_is_not_delivered)
+{
+	static const uint16_t types[] = {0x0806, 0x0800};
+	struct ec_l2 *a = open_l2(links[0].l2_a, BOTH);
+	struct ec_l2_opts opts = EC_L2_OPTS;
+	struct ec_l2addr addr;
+	struct ec_l2 *b;
+	char buf[100];
+	open_udp(a, links[0].a, 0, NULL);
+	opts.flags = EC_L2_RESOLVE;
+	opts.ethertypes = types;
+	opts.n_ethertypes = 2;
+	ec_l2addr_parse(links[0].l2_b, &addr);
+	ck_assert_int_eq(ec_l2_open(&b, relay, &addr, &opts), 0);
+	struct ec_udp *udp = open_udp(b, links[0].b, 0, NULL);
+	ck_assert_int_eq(send_text(udp, "ping", links[0].ip_a, 0), 4);
+	ec_l2_set_read_deadline(b, ec_now() + SOON);
+	/* b asked for ARP, so it sees the answer; a did not, and sees no question */
+	ck_assert_int_eq(ec_l2_recv(b, buf, sizeof(buf), 0, NULL), 28);
+	ck_assert_int_eq(ec_l2_recv(a, buf, sizeof(buf), EC_DONTWAIT, NULL), -EAGAIN);
+}
+END_TEST
+
+/* ---- stopping ---- */
+
+static void *stop_it(void *arg)
+{
+	(void)arg;
+	ec_relay_stop(relay);
+	return NULL;
+}
+
+START_TEST(test_stop_ends_what_waits)
+{
+	struct ec_udp *a = open_udp(open_l2(links[0].l2_a, 0), links[0].a, 0, NULL);
+	pthread_t thread;
+	struct ec_frame f;
+	char buf[10];
+	ec_udp_set_read_deadline(a, 0); /* for ever */
+	ck_assert_int_eq(pthread_create(&thread, NULL, stop_it, NULL), 0);
+	ck_assert_int_eq(ec_udp_recvfrom(a, buf, sizeof(buf), 0, NULL, NULL), -ESHUTDOWN);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(ec_relay_recv(relay, &f, 1, -1), -ESHUTDOWN);
+	ck_assert_int_eq(send_text(a, "x", "10.0.0.2", 0), -ESHUTDOWN);
+	struct pollfd p = {.fd = ec_relay_fd(relay), .events = POLLIN};
+	ck_assert_int_eq(poll(&p, 1, 5000), 1);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("neigh");
+	TCase *messages = tcase_create("messages"), *tc = tcase_create("endpoints");
+	tcase_add_loop_test(messages, test_what_is_built_is_read, 0, 4);
+	tcase_add_loop_test(messages, test_damaged, 0, 4);
+	tcase_add_test(messages, test_nd_option_of_no_length);
+	tcase_add_test(messages, test_multicast_mac);
+	suite_add_tcase(suite, messages);
+	tcase_set_timeout(tc, 20);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_loop_test(tc, test_ping_pong, 0, 3);
+	tcase_add_test(tc, test_unicast);
+	tcase_add_test(tc, test_gateway);
+	tcase_add_loop_test(tc, test_nobody, 0, 2);
+	tcase_add_test(tc, test_lent_frames_stay);
+	tcase_add_test(tc, test_arp_is_not_delivered);
+	tcase_add_test(tc, test_stop_ends_what_waits);
+	suite_add_tcase(suite, tc);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
