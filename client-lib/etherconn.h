@@ -184,6 +184,10 @@ enum ec_l2_flags {
 	EC_L2_SHARE = 1 << 2,         /* others who say so may claim this MAC+VLAN too */
 	EC_L2_RESOLVE = 1 << 3,       /* UDP endpoints on it find next hops by ARP and ND */
 	EC_L2_ANSWER = 1 << 4, /* ARP and ND for the addresses of its UDP endpoints */
+	/* also all frames that nobody claims; with MIRROR, a copy of those that are claimed too.
+	 * For root and the daemon's capture_group, else -EACCES. */
+	EC_L2_DEFAULT = 1 << 5,
+	EC_L2_MIRROR = 1 << 6,
 };
 
 struct ec_l2_opts {

@@ -29,6 +29,8 @@ bool eci_l2_wants(const struct ec_l2 *l2, uint16_t ethertype)
 static int group_join(struct ec_l2 *l2)
 {
 	struct ec_relay *relay = l2->ep.relay;
+	if (l2->flags & EC_L2_MIRROR) /* multicast comes to it as all else does */
+		return 0;
 	if (l2->flags & EC_L2_MULTICAST_ANY) {
 		LIST_INSERT_HEAD(&relay->any_group, l2, of_group);
 		return 0;
@@ -46,7 +48,8 @@ static int group_join(struct ec_l2 *l2)
 static void group_leave(struct ec_l2 *l2)
 {
 	struct fanout *fan = &l2->ep.relay->fanout;
-	if (!(l2->flags & (EC_L2_MULTICAST | EC_L2_MULTICAST_ANY)))
+	if (l2->flags & EC_L2_MIRROR ||
+	    !(l2->flags & (EC_L2_MULTICAST | EC_L2_MULTICAST_ANY)))
 		return;
 	if (fan->next == l2)
 		fan->next = LIST_NEXT(l2, of_group);
@@ -74,7 +77,9 @@ static unsigned flags_to_proto(unsigned flags)
 {
 	return (flags & (EC_L2_MULTICAST | EC_L2_ANSWER) ? ECP_EP_MULTICAST : 0) |
 	       (flags & EC_L2_MULTICAST_ANY ? ECP_EP_MULTICAST_ANY : 0) |
-	       (flags & EC_L2_SHARE ? ECP_EP_SHARE : 0);
+	       (flags & EC_L2_SHARE ? ECP_EP_SHARE : 0) |
+	       (flags & EC_L2_DEFAULT ? ECP_EP_DEFAULT : 0) |
+	       (flags & EC_L2_MIRROR ? ECP_EP_MIRROR : 0);
 }
 
 /* What can be judged here is: the daemon would answer the same, but for all at once. */
@@ -86,7 +91,11 @@ static int l2_check(const struct ec_l2addr *addr, const struct ec_l2_opts *opts)
 	if (ecp_l2addr_check(&ours, &why) < 0)
 		return eci_error_set(-EINVAL, "%s: %s", ecp_mac_format(addr->mac, text),
 				     why);
-	/* ARP and IPv6 are claimed beside them where they are needed */
+	if (opts->flags & ECI_L2_NEIGH && opts->flags & (EC_L2_DEFAULT | EC_L2_MIRROR))
+		return eci_error_set(-EINVAL, "who receives what is not for it cannot "
+					      "resolve or answer for itself");
+	/* ARP and IPv6 are claimed beside
+them where they are needed */
 	unsigned most = EC_ETHERTYPES_MAX - (opts->flags & ECI_L2_NEIGH ? 2 : 0);
 	if (opts->n_ethertypes > most)
 		return eci_error_set(-EINVAL, "%u EtherTypes: at most %u",

@@ -89,10 +89,9 @@ static void flags_cell(struct table *t, unsigned set)
 		enum ecp_endpoint_flags flag;
 		const char *word;
 	} flags[] = {
-	    {ECP_EP_MULTICAST, "multicast"},
-	    {ECP_EP_MULTICAST_ANY, "multicast-any"},
-	    {ECP_EP_SHARE, "share"},
-	    {ECP_EP_ACCEPT_ANY, "accept-any"},
+	    {ECP_EP_MULTICAST, "multicast"}, {ECP_EP_MULTICAST_ANY, "multicast-any"},
+	    {ECP_EP_SHARE, "share"},         {ECP_EP_ACCEPT_ANY, "accept-any"},
+	    {ECP_EP_DEFAULT, "default"},     {ECP_EP_MIRROR, "mirror"},
 	};
 	char text[TABLE_CELL] = "";
 	for (unsigned i = 0; i < sizeof(flags) / sizeof(*flags); i++)

@@ -13,6 +13,24 @@
 
 /* ---- coming and going ---- */
 
+/* Is gid one of the groups of the process at fd, as of when it connected? */
+static bool peer_has_group(int fd, gid_t gid)
+{
+	gid_t groups[1024];
+	socklen_t len = sizeof(groups);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
+		return false;
+	for (size_t i = 0; i < len / sizeof(*groups); i++)
+		if (groups[i] == gid)
+			return true;
+	return false;
+}
+
+static bool client_in_group(const struct client *client, gid_t gid)
+{
+	return client->gid == gid || peer_has_group(client->fd, gid);
+}
+
 static void client_identify(struct client *client)
 {
 	struct ucred cred = {0};
@@ -21,6 +39,10 @@ static void client_identify(struct client *client)
 	client->pid = (uint32_t)cred.pid;
 	client->uid = cred.uid;
 	client->gid = cred.gid;
+	const struct clients *all = client->all;
+	client->may_capture =
+	    cred.uid == 0 ||
+	    (all->have_capture_group && client_in_group(client, all->capture_group));
 
 	/* a name for people only: the process may call itself what it likes */
 	char path[32];
@@ -202,6 +224,11 @@ static int fill_l2(struct client *client, struct endpoint *ep,
 	if (!memcmp(item->l2.mac, netif->mac, ECP_MAC_LEN))
 		return ecp_error_set(err, -EACCES, "%s: this is the own address of %s",
 				     text, netif->name);
+	if (item->flags & (ECP_EP_DEFAULT | ECP_EP_MIRROR) && !client->may_capture)
+		return ecp_error_set(err, -EACCES,
+				     "%s: what others or nobody claims is for root and the "
+				     "capture_group of the daemon's configuration",
+				     text);
 	ep->addr = item->l2;
 	ep->header_len = (uint8_t)ecp_header_build(&ep->addr, ep->header);
 	ep->payload_max = ecp_payload_max(netif->mtu, ep->addr.vlans, ep->addr.n_vlans);
@@ -262,14 +289,29 @@ static int say_taken(const struct client *asker, const char *what,
 			     what);
 }
 
+/* What the kernel is to let pass for ep; a UDP endpoint lives of the one beneath. */
+static struct kernel_claim kernel_claim_of(const struct endpoint *ep)
+{
+	return (struct kernel_claim){
+	    .key = ecp_key_of(&ep->addr),
+	    .multicast = ep->flags & ECP_EP_MULTICAST,
+	    .multicast_any = ep->flags & ECP_EP_MULTICAST_ANY,
+	    .everything = ep->flags & (ECP_EP_DEFAULT | ECP_EP_MIRROR),
+	};
+}
+
 static int endpoint_claim(struct client *client, struct endpoint *ep, struct ecp_error *err)
 {
 	struct endpoint *holder;
 	char l2[ECP_L2ADDR_TEXT], local[ECP_ADDR_TEXT];
 	char what[sizeof(l2) + sizeof(local) + 8];
 	int r = endpoint_table_insert(client->dp->table, ep, &holder);
-	if (r == 0)
+	if (r == 0) {
+		const struct kernel_claim claim = kernel_claim_of(ep);
+		if (ep->kind == ECP_KIND_L2)
+			relay_claim_add(&client->dp->relay, &claim);
 		return 0;
+	}
 	if (r != -EADDRINUSE)
 		return ecp_error_set(err, r, "cannot claim: %s", strerror(-r));
 	ecp_l2addr_format(&ep->addr, l2);
@@ -284,7 +326,8 @@ static int endpoint_claim(struct client *client, struct endpoint *ep, struct ecp
 /* Which requested flags mean something for a kind of endpoint. */
 static unsigned flags_of(enum ecp_endpoint_kind kind)
 {
-	return kind == ECP_KIND_L2 ? ECP_EP_MULTICAST | ECP_EP_MULTICAST_ANY | ECP_EP_SHARE
+	return kind == ECP_KIND_L2 ? ECP_EP_MULTICAST | ECP_EP_MULTICAST_ANY |
+					 ECP_EP_SHARE | ECP_EP_DEFAULT | ECP_EP_MIRROR
 				   : ECP_EP_ACCEPT_ANY;
 }
 
@@ -331,6 +374,9 @@ fail:
 
 static void endpoint_close(struct client *client, struct endpoint *ep)
 {
+	const struct kernel_claim claim = kernel_claim_of(ep);
+	if (ep->kind == ECP_KIND_L2)
+		relay_claim_remove(&client->dp->relay, &claim);
 	stats_add(&client->closed, &ep->stats);
 	endpoint_table_remove(client->dp->table, ep);
 	channel_slot_give(client->channel, ep->id);

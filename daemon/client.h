@@ -20,6 +20,8 @@ struct clients {
 	uint32_t max_endpoints; /* of one client */
 	uint32_t last_id;
 	uint64_t session; /* this life of the daemon */
+	bool have_capture_group;
+	gid_t capture_group; /* who may be a default receiver, beside root */
 };
 
 struct client {
@@ -30,6 +32,7 @@ struct client {
 	uid_t uid;
 	gid_t gid;
 	char comm[ECP_COMM];
+	bool may_capture;
 	struct loop_fd request, bell;
 	struct datapath *dp; /* NULL until it attaches */
 	struct channel *channel;

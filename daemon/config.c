@@ -54,6 +54,15 @@ static int set_group(struct config *config, const char *name, struct ecp_error *
 	return 0;
 }
 
+static int set_capture_group(struct config *config, const char *name, struct ecp_error *err)
+{
+	if (isolation_parse_group(name, &config->capture_group) < 0)
+		return ecp_error_set(err, -EINVAL, "capture_group: there is no \"%.60s\"",
+				     name);
+	config->have_capture_group = true;
+	return 0;
+}
+
 static int set_log_level(struct config *config, const char *name, struct ecp_error *err)
 {
 	if (!log_level_parse(name, &config->log_level))
@@ -71,21 +80,34 @@ static bool interface_name_ok(const char *name)
 	       !strpbrk(name, "/: \t\n");
 }
 
-static bool backend_ok(const char *name)
-{
-	return !strcmp(name, relay_afpacket_ops.name) || !strcmp(name, relay_pcap_ops.name);
-}
-
 static int set_backend(struct config_relay *relay, const char *name, struct ecp_error *err)
 {
-	if (!backend_ok(name))
-		return ecp_error_set(err, -EINVAL,
-				     "backend: \"%.20s\" is none of af_packet, pcap", name);
+	if (!relay_backend_known(name))
+		return ecp_error_set(err, -EINVAL, "backend: \"%.20s\" is none of %s", name,
+				     relay_backend_names);
 	snprintf(relay->backend, sizeof(relay->backend), "%s", name);
 	return 0;
 }
 
-/* A new relay with everything at its default, or NULL with *err set. */
+/* Copy a text that must fit its place. */
+static int set_text(char *to, size_t room, const char *key, const char *value,
+		    struct ecp_error *err)
+{
+	if (strlen(value) >= room)
+		return ecp_error_set(err, -EINVAL, "%s: longer than %zu bytes", key,
+				     room - 1);
+	memcpy(to, value, strlen(value) + 1);
+	return 0;
+}
+
+static int set_filter(struct config_relay *relay, const char *value, struct ecp_error *err)
+{
+	relay->have_filter = true;
+	return set_text(relay->filter, sizeof(relay->filter), "filter", value, err);
+}
+
+/* A new relay with everything
+at its default, or NULL with *err set. */
 static struct config_relay *add_relay(struct config *config, const char *interface,
 				      struct ecp_error *err)
 {
@@ -105,7 +127,7 @@ static struct config_relay *add_relay(struct config *config, const char *interfa
 		return NULL;
 	}
 	struct config_relay *relay = &config->relays[config->n_relays++];
-	*relay = (struct config_relay){.promiscuous = true};
+	*relay = (struct config_relay){.promiscuous = true, .speed = 1};
 	snprintf(relay->interface, sizeof(relay->interface), "%s", interface);
 	snprintf(relay->backend, sizeof(relay->backend), "%s", relay_afpacket_ops.name);
 	return relay;
@@ -116,8 +138,9 @@ static struct config_relay *add_relay(struct config *config, const char *interfa
 static void read_relay(struct config *config, const struct ecp_json *json,
 		       struct ecp_error *err)
 {
-	static const char *const keys[] = {"interface",  "backend",     "promiscuous",
-					   "frame_size", "ring_frames", NULL};
+	static const char *const keys[] = {
+	    "interface", "backend", "promiscuous", "frame_size", "ring_frames",
+	    "filter",    "read",    "write",       "speed",      NULL};
 	if (!ecp_json_check_keys(json, "relays", keys, err))
 		return;
 	const char *interface = ecp_json_string(json, "interface", "", err);
@@ -132,6 +155,14 @@ static void read_relay(struct config *config, const struct ecp_json *json,
 	    (uint32_t)ecp_json_u64(json, "frame_size", 64, ECP_FRAME_MAX, 0, err);
 	relay->ring_frames =
 	    (uint32_t)ecp_json_u64(json, "ring_frames", 64, 1 << 20, 0, err);
+	const char *filter = ecp_json_string(json, "filter", NULL, err);
+	if (filter)
+		set_filter(relay, filter, err);
+	set_text(relay->read, CONFIG_PATH, "read", ecp_json_string(json, "read", "", err),
+		 err);
+	set_text(relay->write, CONFIG_PATH, "write",
+		 ecp_json_string(json, "write", "", err), err);
+	relay->speed = (uint32_t)ecp_json_u64(json, "speed", 0, 1000000, 1, err);
 }
 
 /* A key that holds a string goes to its setter. */
@@ -147,13 +178,15 @@ static void read_string(struct config *config, const struct ecp_json *root, cons
 static void read_root(struct config *config, const struct ecp_json *root,
 		      struct ecp_error *err)
 {
-	static const char *const keys[] = {"socket",      "user",          "group",  "log",
-					   "max_clients", "max_endpoints", "relays", NULL};
+	static const char *const keys[] = {"socket",        "user",   "group",
+					   "capture_group", "log",    "max_clients",
+					   "max_endpoints", "relays", NULL};
 	if (!ecp_json_check_keys(root, "the configuration", keys, err))
 		return;
 	read_string(config, root, "socket", set_socket, err);
 	read_string(config, root, "user", set_user, err);
 	read_string(config, root, "group", set_group, err);
+	read_string(config, root, "capture_group", set_capture_group, err);
 	read_string(config, root, "log", set_log_level, err);
 	config->max_clients = (uint32_t)ecp_json_u64(root, "max_clients", 1, CLIENTS_MAX,
 						     config->max_clients, err);
@@ -207,7 +240,11 @@ static const char usage[] =
     "Gives unprivileged programs virtual Ethernet and UDP endpoints on an interface.\n"
     "\n"
     "  -i, --interface NAME     serve this interface (may be repeated)\n"
-    "  -b, --backend NAME       af_packet (default) or pcap\n"
+    "  -b, --backend NAME       af_packet (default), pcap or pcapfile\n"
+    "  -f, --filter EXPRESSION  receive this, in libpcap's words; \"\" is everything\n"
+    "                           (default: what is claimed)\n"
+    "  -r, --read FILE          pcapfile: the capture to replay\n"
+    "  -w, --write FILE         pcapfile: the capture to write what is sent to\n"
     "  -s, --socket PATH        where clients connect (default " ECP_SOCK_PATH ")\n"
     "  -g, --group GROUP        who may connect, besides the daemon's own user\n"
     "  -u, --user USER[:GROUP]  become this user once everything is open\n"
@@ -216,13 +253,21 @@ static const char usage[] =
     "  -h, --help               this text\n"
     "  -V, --version            version\n";
 
-static const char short_options[] = "i:b:s:g:u:c:l:hV";
+static const char short_options[] = "i:b:f:r:w:s:g:u:c:l:hV";
 static const struct option long_options[] = {
-    {"interface", required_argument, NULL, 'i'}, {"backend", required_argument, NULL, 'b'},
-    {"socket", required_argument, NULL, 's'},    {"group", required_argument, NULL, 'g'},
-    {"user", required_argument, NULL, 'u'},      {"config", required_argument, NULL, 'c'},
-    {"log", required_argument, NULL, 'l'},       {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},         {NULL, 0, NULL, 0},
+    {"interface", required_argument, NULL, 'i'},
+    {"backend", required_argument, NULL, 'b'},
+    {"filter", required_argument, NULL, 'f'},
+    {"read", required_argument, NULL, 'r'},
+    {"write", required_argument, NULL, 'w'},
+    {"socket", required_argument, NULL, 's'},
+    {"group", required_argument, NULL, 'g'},
+    {"user", required_argument, NULL, 'u'},
+    {"config", required_argument, NULL, 'c'},
+    {"log", required_argument, NULL, 'l'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
 };
 
 static enum config_action complain(const char *text)
@@ -254,7 +299,7 @@ static enum config_action load_file(struct config *config, int argc, char **argv
 }
 
 struct command_line {
-	const char *backend;
+	const char *backend, *filter, *read, *write;
 	bool replaced_relays; /* -i stands for all relays of the file */
 };
 
@@ -277,6 +322,15 @@ static enum config_action take_option(struct config *config, struct command_line
 		break;
 	case 'b':
 		line->backend = optarg;
+		break;
+	case 'f':
+		line->filter = optarg;
+		break;
+	case 'r':
+		line->read = optarg;
+		break;
+	case 'w':
+		line->write = optarg;
 		break;
 	case 's':
 		set_socket(config, optarg, &err);
@@ -315,11 +369,29 @@ static void default_group(struct config *config)
 		config->have_group = true;
 }
 
+/* What the line says of relays holds for each of them. */
+static int finish_relay(struct config_relay *relay, const struct command_line *line,
+			struct ecp_error *err)
+{
+	if (line->backend)
+		set_backend(relay, line->backend, err);
+	if (line->filter)
+		set_filter(relay, line->filter, err);
+	if (line->read)
+		set_text(relay->read, CONFIG_PATH, "read", line->read, err);
+	if (line->write)
+		set_text(relay->write, CONFIG_PATH, "write", line->write, err);
+	bool files = relay->read[0] || relay->write[0];
+	if (!err->code && files && strcmp(relay->backend, relay_pcapfile_ops.name))
+		ecp_error_set(err, -EINVAL, "read, write: of the pcapfile back-end only");
+	return err->code;
+}
+
 static enum config_action finish(struct config *config, const struct command_line *line)
 {
 	struct ecp_error err = {0};
-	for (unsigned i = 0; line->backend && i < config->n_relays; i++)
-		if (set_backend(&config->relays[i], line->backend, &err) < 0)
+	for (unsigned i = 0; i < config->n_relays; i++)
+		if (finish_relay(&config->relays[i], line, &err) < 0)
 			return complain(err.text);
 	if (!config->n_relays)
 		return complain("which interface?  -i NAME, or -c FILE; --help says more");

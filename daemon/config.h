@@ -17,6 +17,7 @@
 #include "proto/json.h"
 
 #define CONFIG_RELAYS_MAX    16
+#define CONFIG_PATH          256
 #define CONFIG_ENDPOINTS_MAX ((1 << 24) - 1) /* of one client; control.c's cursor */
 
 struct config_relay {
@@ -24,6 +25,11 @@ struct config_relay {
 	char backend[16];
 	uint32_t frame_size, ring_frames;
 	bool promiscuous;
+	bool have_filter; /* else what is claimed */
+	char filter[512];
+	/* pcapfile; "": none */
+	char read[CONFIG_PATH], write[CONFIG_PATH];
+	uint32_t speed;
 };
 
 struct config {
@@ -31,6 +37,8 @@ struct config {
 	bool have_user, have_group;
 	struct isolation_user user;
 	gid_t group; /* who may connect, beside root */
+	bool have_capture_group;
+	gid_t capture_group; /* who may have what others, or nobody, claim, beside root */
 	enum log_level log_level;
 	uint32_t max_clients;   /* connections at one time */
 	uint32_t max_endpoints; /* per client */

@@ -124,11 +124,12 @@ static void relay_info(const struct control *control, struct datapath *dp,
 {
 	struct relay *relay = &dp->relay;
 	struct netif now;
-	if (relay->ops->stats_refresh)
-		relay->ops->stats_refresh(relay);
+	bool up = relay->ops->without_interface ||
+		  (netif_query(relay->netif.name, &now) == 0 && now.up);
+	relay_stats_refresh(relay);
 	*info = (struct ecp_relay_info){
 	    .mtu = relay->netif.mtu,
-	    .up = netif_query(relay->netif.name, &now) == 0 && now.up,
+	    .up = up,
 	    .clients = dp->n_channels,
 	    .endpoints = count_endpoints(control, dp),
 	    .stats = relay->stats,

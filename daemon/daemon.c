@@ -76,6 +76,10 @@ static int open_relays(struct daemon *daemon, const struct config *config,
 		    .frame_size = c->frame_size,
 		    .ring_frames = c->ring_frames,
 		    .promiscuous = c->promiscuous,
+		    .filter = c->have_filter ? c->filter : NULL,
+		    .read = c->read[0] ? c->read : NULL,
+		    .write = c->write[0] ? c->write : NULL,
+		    .speed = c->speed,
 		};
 		int r = relay_open(&daemon->datapaths[i].relay, &relay, text, sizeof(text));
 		if (r < 0) {
@@ -179,6 +183,8 @@ int daemon_start_on_relays(struct daemon *daemon, unsigned n, const struct confi
 	    .loop = daemon->loop,
 	    .max = config->max_clients,
 	    .max_endpoints = config->max_endpoints,
+	    .have_capture_group = config->have_capture_group,
+	    .capture_group = config->capture_group,
 	};
 	int r = start_datapaths(daemon, n, config);
 	if (r == 0)

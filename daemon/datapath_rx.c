@@ -3,7 +3,8 @@
  *
  *   1 the relay lends a burst                      relay_<name>.c   rx_peek
  *   2 bytes -> key, offsets; or a drop reason      proto/frame.c    ecp_frame_parse
- *   3 key -> endpoint, or group for multicast      endpoint_table.c
+ *   3 key -> endpoint, group for multicast, or     endpoint_table.c
+ *     those who take what nobody claims
  *   4 one copy into the client's ring              channel.c        channel_put
  *   5 publish once per channel touched             channel.c        channel_publish
  *   6 the burst goes back                          relay_<name>.c   rx_release
@@ -100,21 +101,54 @@ static bool rx_to_endpoint(struct datapath *dp, struct endpoint *ep, const struc
 	return true;
 }
 
+/* A record beside that which makes the frame count as delivered. */
+static bool rx_copy(struct datapath *dp, struct endpoint *ep, const struct rx *rx)
+{
+	struct ecp_relay_stats *stats = &dp->relay.stats;
+	bool copied = rx_to_endpoint(dp, ep, rx);
+	stats->rx_copies += copied;
+	stats->rx_copies_full += !copied;
+	return copied;
+}
+
+/* A frame that ep (NULL: a group) is for: those who mirror see it too. */
+static void rx_mirror(struct datapath *dp, const struct endpoint *ep, const struct rx *rx)
+{
+	struct endpoint *to = endpoint_table_defaults(dp->table);
+	for (; to; to = to->next_default)
+		if (to->flags & ECP_EP_MIRROR && to != ep)
+			rx_copy(dp, to, rx);
+}
+
+/* A frame that nobody claims: for the default receivers, or counted. */
+static void rx_unclaimed(struct datapath *dp, const struct rx *rx, uint64_t *counter)
+{
+	struct ecp_relay_stats *stats = &dp->relay.stats;
+	struct endpoint *to = endpoint_table_defaults(dp->table);
+	if (!to) {
+		++*counter;
+		return;
+	}
+	bool delivered = rx_to_endpoint(dp, to, rx);
+	while ((to = to->next_default))
+		delivered |= rx_copy(dp, to, rx);
+	stats->rx_default += delivered;
+	stats->rx_buffer_full += !delivered;
+	stats->rx_bytes += delivered ? rx->len : 0;
+}
+
 static void rx_unicast(struct datapath *dp, const struct rx *rx)
 {
 	struct ecp_relay_stats *stats = &dp->relay.stats;
 	struct endpoint *ep = endpoint_table_lookup(dp->table, &rx->frame, rx->hash);
 	if (!ep) {
-		stats->rx_miss++;
+		rx_unclaimed(dp, rx, &stats->rx_miss);
 		return;
 	}
+	rx_mirror(dp, ep, rx);
 	bool delivered = rx_to_endpoint(dp, ep, rx);
-	while ((ep = endpoint_table_next_sharing(ep, rx->frame.ethertype))) {
-		bool copied = rx_to_endpoint(dp, ep, rx);
-		stats->rx_copies += copied;
-		stats->rx_copies_full += !copied;
-		delivered |= copied;
-	}
+	while ((ep = endpoint_table_next_sharing(ep, rx->frame.ethertype)))
+		delivered |= rx_copy(dp, ep, rx);
 	stats->rx += delivered;
 	stats->rx_buffer_full += !delivered;
 	stats->rx_bytes += delivered ? rx->len : 0;
@@ -159,13 +193,16 @@ static void rx_multicast(struct datapath *dp, const struct rx *rx)
 	rx_to_group(dp, any, group, rx, &copies);
 	stats->rx_copies += copies.written;
 	stats->rx_copies_full += copies.full;
+	if (!copies.written && !copies.full) {
+		rx_unclaimed(dp, rx, &stats->rx_multicast_ignored);
+		return;
+	}
+	rx_mirror(dp, NULL, rx);
 	if (copies.written) {
 		stats->rx_multicast++;
 		stats->rx_bytes += rx->len;
-	} else if (copies.full) {
-		stats->rx_buffer_full++;
 	} else {
-		stats->rx_multicast_ignored++;
+		stats->rx_buffer_full++;
 	}
 }
 

@@ -25,6 +25,7 @@ struct station {
 struct endpoint_table {
 	struct hash stations, udp, groups;
 	uint32_t n_any_groups;
+	struct endpoint *defaults; /* list */
 };
 
 struct endpoint_table *endpoint_table_new(void)
@@ -185,7 +186,7 @@ static void group_leave(struct group *g, const struct channel *channel)
 /* The VLANs under which ep's groups stand; false if it wants no multicast. */
 static bool groups_vlan(const struct endpoint *ep, uint16_t vlan[2])
 {
-	if (ep->kind != ECP_KIND_L2 ||
+	if (ep->kind != ECP_KIND_L2 || ep->flags & ECP_EP_MIRROR || /* it has all anyway */
 	    !(ep->flags & (ECP_EP_MULTICAST | ECP_EP_MULTICAST_ANY)))
 		return false;
 	struct ecp_key key = ecp_key_of(&ep->addr);
@@ -239,6 +240,28 @@ const struct group *endpoint_table_group_any(const struct endpoint_table *table,
 	return table->n_any_groups ? group_find(table, any, frame->ethertype) : NULL;
 }
 
+/* ---- default receivers ---- */
+
+static bool is_default(const struct endpoint *ep)
+{
+	return ep->kind == ECP_KIND_L2 && ep->flags & (ECP_EP_DEFAULT | ECP_EP_MIRROR);
+}
+
+static void defaults_remove(struct endpoint_table *table, struct endpoint *ep)
+{
+	struct endpoint **at = &table->defaults;
+	if (!is_default(ep))
+		return;
+	while (*at != ep)
+		at = &(*at)->next_default;
+	*at = ep->next_default;
+}
+
+struct endpoint *endpoint_table_defaults(const struct endpoint_table *table)
+{
+	return table->defaults;
+}
+
 /* ---- L2 claims ---- */
 
 static bool has_ethertype(const struct endpoint *ep, uint16_t ethertype)
@@ -282,6 +305,10 @@ static int l2_insert(struct endpoint_table *table, struct endpoint *ep,
 	ep->next = NULL;
 	ep->station = st;
 	*last = ep;
+	if (is_default(ep)) {
+		ep->next_default = table->defaults;
+		table->defaults = ep;
+	}
 	return 0;
 }
 
@@ -373,6 +400,7 @@ void endpoint_table_remove(struct endpoint_table *table, struct endpoint *ep)
 	struct station *st = ep->station;
 	if (ep->kind == ECP_KIND_L2) {
 		groups_leave(table, ep, ep->n_ethertypes);
+		defaults_remove(table, ep);
 		list_remove(&st->l2, ep);
 	} else {
 		udp_remove(table, ep);

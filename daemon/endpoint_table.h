@@ -33,6 +33,7 @@ struct endpoint {
 	uint8_t header[ECP_ETH_HLEN_MAX];
 	struct ecp_endpoint_stats stats;
 	struct endpoint *next; /* of its kind on the same station */
+	struct endpoint *next_default;
 	/* what it was asked for */
 	struct client *client;
 	struct endpoint *l2; /* kind UDP: the L2 endpoint it stands on */
@@ -91,7 +92,11 @@ struct endpoint *endpoint_table_lookup(const struct endpoint_table *table,
 				       const struct ecp_frame *frame, uint64_t hash);
 struct endpoint *endpoint_table_next_sharing(const struct endpoint *ep, uint16_t ethertype);
 
-/* Who wants multicast of these VLANs: NULL if nobody.  any: those who want it of any VLAN. */
+/* The first of those who want what nobody claims, or, with ECP_EP_MIRROR, everything; or NULL. */
+struct endpoint *endpoint_table_defaults(const struct endpoint_table *table);
+
+/* Who wants multicast of these VLANs: NULL if nobody.
+any: those who want it of any VLAN. */
 const struct group *endpoint_table_group(const struct endpoint_table *table,
 					 const struct ecp_frame *frame);
 const struct group *endpoint_table_group_any(const struct endpoint_table *table,

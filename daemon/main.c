@@ -41,6 +41,10 @@ static void say_ready(const struct daemon *daemon)
 		const struct relay *relay = &daemon->datapaths[i].relay;
 		log_info("relay on %s (%s, MTU %u)", relay->netif.name, relay->ops->name,
 			 relay->netif.mtu);
+		if (relay->filter_error)
+			log_info("%s: foreign frames are not dropped by the kernel, but by "
+				 "us: %s (CAP_BPF mends that)",
+				 relay->netif.name, strerror(-relay->filter_error));
 	}
 	log_info("serving at %s", daemon->socket[0] ? daemon->socket : "systemd's socket");
 	systemd_notify("READY=1");

@@ -12,7 +12,9 @@
 #include <time.h>
 
 /* The first is the default. */
-static const struct relay_ops *const backends[] = {&relay_afpacket_ops, &relay_pcap_ops};
+static const struct relay_ops *const backends[] = {&relay_afpacket_ops, &relay_pcap_ops,
+						   &relay_pcapfile_ops};
+const char relay_backend_names[] = "af_packet, pcap, pcapfile";
 
 static const struct relay_ops *find_backend(const char *name)
 {
@@ -25,7 +27,13 @@ static const struct relay_ops *find_backend(const char *name)
 	return NULL;
 }
 
-/* The sentence for error when an interface was asked for; why may be NULL. */
+bool relay_backend_known(const char *name)
+{
+	return find_backend(name) != NULL;
+}
+
+/* The sentence for error when
+an interface was asked for; why may be NULL. */
 static void explain(int error, const char *interface, const char *why, char *text,
 		    size_t room)
 {
@@ -81,13 +89,22 @@ int relay_open(struct relay *relay, const struct relay_config *config, char *tex
 {
 	const struct relay_ops *ops = find_backend(config->backend);
 	if (!ops) {
-		snprintf(text, room, "no back-end called %s: there are %s and %s",
-			 config->backend, backends[0]->name, backends[1]->name);
+		snprintf(text, room, "no back-end called %s: there are %s", config->backend,
+			 relay_backend_names);
 		return -EINVAL;
 	}
 	*relay = (struct relay){.fd = -1};
+	if (ops->without_interface)
+		return open_with(relay, ops, config, text, room);
 	int r = find_interface(config->interface, &relay->netif, text, room);
-	return r < 0 ? r : open_with(relay, ops, config, text, room);
+	if (r == 0)
+		r = open_with(relay, ops, config, text, room);
+	if (r < 0)
+		return r;
+	r = relay_filter_start(relay, config, text, room);
+	if (r < 0)
+		relay_close(relay);
+	return r;
 }
 
 int relay_open_ops(struct relay *relay, const struct relay_ops *ops,
@@ -100,6 +117,9 @@ int relay_open_ops(struct relay *relay, const struct relay_ops *ops,
 void relay_close(struct relay *relay)
 {
 	relay->ops->close(relay);
+	if (relay->filter)
+		kernel_filter_free(relay->filter);
+	relay->filter = NULL;
 }
 
 void relay_count_sent(struct relay *relay, const struct relay_buffer *buffers, unsigned n)

@@ -12,6 +12,7 @@
 #ifndef RELAY_H
 #define RELAY_H
 
+#include "daemon/kernel_filter.h"
 #include "daemon/netif.h"
 #include "proto/frame.h"
 #include "proto/stats.h"
@@ -47,14 +48,19 @@ struct relay_buffer {
 
 struct relay_config {
 	const char *interface;
-	const char *backend;  /* "af_packet" (also NULL), "pcap" */
+	const char *backend;  /* "af_packet" (also NULL), "pcap", "pcapfile" */
 	uint32_t frame_size;  /* largest frame to receive, bytes; 0: fits the MTU */
 	uint32_t ring_frames; /* depth of the receive ring; 0: 8192 */
 	bool promiscuous;     /* also frames for MACs the interface does not have */
+	const char *filter;   /* in libpcap's words; "": none; NULL: what is claimed */
+	/* pcapfile: captures to replay, N times as fast (0: at once), and to write; or NULL */
+	const char *read, *write;
+	uint32_t speed;
 };
 
 struct relay_ops {
 	const char *name;
+	bool without_interface; /* of the kernel's: open() fills in relay->netif */
 	/*
 	 * Open the interface (relay->netif is filled in, ops set).  Sets relay->fd and
 	 * relay->priv.  0 or -errno: -EPERM for want of CAP_NET_RAW, ...  On failure
@@ -83,6 +89,8 @@ struct relay_ops {
 			  unsigned n);
 	/* Bring rx_kernel_drops, kept elsewhere, up to date.  Cold; may be NULL. */
 	void (*stats_refresh)(struct relay *relay);
+	/* relay->n_claims has changed.  Cold; may be NULL. */
+	void (*claimed)(struct relay *relay);
 };
 
 struct relay {
@@ -91,9 +99,16 @@ struct relay {
 	int fd; /* readable when frames are there; level-triggered */
 	struct ecp_relay_stats stats;
 	void *priv; /* the back-end's own */
+	uint32_t n_claims;
+	struct kernel_filter *filter; /* NULL: there is none of claims */
+	int filter_error;             /* why not, -errno; 0: it was not asked for */
 };
 
-extern const struct relay_ops relay_afpacket_ops, relay_pcap_ops;
+extern const struct relay_ops relay_afpacket_ops, relay_pcap_ops, relay_pcapfile_ops;
+
+/* Is there a back-end of this name?  Their names, for people: "af_packet, pcap, ...". */
+bool relay_backend_known(const char *name);
+extern const char relay_backend_names[];
 
 /*
  * Open a relay on config->interface with the back-end of that name.  *relay is the
@@ -107,6 +122,16 @@ int relay_open(struct relay *relay, const struct relay_config *config, char *tex
 int relay_open_ops(struct relay *relay, const struct relay_ops *ops,
 		   const struct relay_config *config, char *text, size_t room);
 void relay_close(struct relay *relay);
+
+/* Someone wants frames, or no longer: until then the kernel may keep them to itself. */
+void relay_claim_add(struct relay *relay, const struct kernel_claim *claim);
+void relay_claim_remove(struct relay *relay, const struct kernel_claim *claim);
+/* Bring those of relay->stats up to date that are counted elsewhere. */
+void relay_stats_refresh(struct relay *relay);
+
+/* relay.c's business: attach the configured filter.  As relay_open(). */
+int relay_filter_start(struct relay *relay, const struct relay_config *config, char *text,
+		       size_t room);
 
 /* ---- what back-ends have in common; hot ---- */
 

@@ -41,6 +41,8 @@ enum ecp_endpoint_flags {
 	ECP_EP_MULTICAST_ANY = 1 << 1, /* l2: ... of any VLAN */
 	ECP_EP_SHARE = 1 << 2, /* others who say so too may have this MAC+VLAN, or port */
 	ECP_EP_ACCEPT_ANY = 1 << 3, /* udp: every UDP packet of the L2 endpoint */
+	ECP_EP_DEFAULT = 1 << 4,    /* l2: also what nobody claims */
+	ECP_EP_MIRROR = 1 << 5,     /* l2: ... and a copy of what others claim */
 };
 
 struct ecp_attach {

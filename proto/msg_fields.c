@@ -161,6 +161,8 @@ static const struct {
     {"multicast_any", ECP_EP_MULTICAST_ANY, ECP_KIND_L2},
     {"share", ECP_EP_SHARE, ECP_KIND_L2},
     {"accept_any", ECP_EP_ACCEPT_ANY, ECP_KIND_UDP},
+    {"default", ECP_EP_DEFAULT, ECP_KIND_L2},
+    {"mirror", ECP_EP_MIRROR, ECP_KIND_L2},
 };
 
 #define N_FLAGS (sizeof(flags) / sizeof(*flags))

@@ -35,9 +35,9 @@ static void write_attach(struct ecp_json_writer *w, const struct ecp_request *re
 static void read_open_l2(const struct ecp_json *obj, struct ecp_open_item *item,
 			 struct ecp_error *err)
 {
-	static const char *const keys[] = {"l2",        "vlans", "ethertypes",
-					   "multicast", "share", "multicast_any",
-					   "depth",     NULL};
+	static const char *const keys[] = {
+	    "l2",      "vlans",  "ethertypes", "multicast", "share", "multicast_any",
+	    "default", "mirror", "depth",      NULL};
 	if (!ecp_json_check_keys(obj, "an l2 endpoint", keys, err))
 		return;
 	item->kind = ECP_KIND_L2;

@@ -8,7 +8,7 @@
  *   drop    frames dropped, by reason: right side
  *   extra   counted apart; in no identity
  *
- * Relay, receive:  rx_offered = rx + rx_multicast + every rx drop          (exactly)
+ * Relay, receive:  rx_offered = rx + rx_multicast + rx_default + every rx drop  (exactly)
  * Relay, send:     tx_offered = tx + every tx drop                        (exactly)
  * A multicast frame is one frame here however many clients got it: copies are counted apart.
  */
@@ -22,6 +22,7 @@
 	X(rx, out, "unicast frames delivered to a client")                                 \
 	X(rx_multicast, out,                                                               \
 	  "multicast and broadcast frames delivered to at least one client")               \
+	X(rx_default, out, "frames nobody claims, delivered to a default receiver")        \
 	X(rx_runt, drop, "shorter than their headers say")                                 \
 	X(rx_vlan_depth, drop, "more than two VLAN tags")                                  \
 	X(rx_bad_ip, drop, "IP header cut short or wrong about a length")                  \
@@ -36,6 +37,7 @@
 	  "records for multicast frames, and for sharers beyond the first")                \
 	X(rx_copies_full, extra, "such records that found a full ring")                    \
 	X(rx_kernel_drops, extra, "frames the kernel dropped before we saw them")          \
+	X(rx_filtered, extra, "frames nobody claims, dropped in the kernel")               \
 	X(tx_offered, in, "frames clients asked to send")                                  \
 	X(tx, out, "frames handed to the interface")                                       \
 	X(tx_closed, drop, "from an endpoint that is closed")                              \

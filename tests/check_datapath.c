@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -324,6 +325,91 @@ START_TEST(test_sharers_get_a_copy_each)
 }
 END_TEST
 
+/* What nobody claims goes to the default receivers: the frame once, the others copies. */
+START_TEST(test_default_receivers)
+{
+	client->may_capture = true;
+	const struct endpoint *own = open_l2(client, MAC, 0);
+	const struct endpoint *a = open_l2(client, "02:00:00:00:00:0a", ECP_EP_DEFAULT);
+	const struct endpoint *b =
+	    open_l2(client, "02:00:00:00:00:0b", ECP_EP_DEFAULT | ECP_EP_MULTICAST);
+	struct test_frame f = {.to = MAC, .src_ip = "1.1.1.1:1", .dst_ip = "10.0.0.1:2"};
+	push(&f); /* claimed */
+	ck_assert(received());
+	ck_assert_uint_eq(head.endpoint, own->id);
+	ck_assert(!received());
+	f.to = "02:00:00:00:00:77|5"; /* unclaimed */
+	push(&f);
+	ck_assert(received());
+	ck_assert_uint_eq(head.endpoint, b->id);
+	ck_assert(received());
+	ck_assert_uint_eq(head.endpoint, a->id);
+	f.to = BCAST "|5"; /* nobody's group */
+	push(&f);
+	ck_assert(received() && received() && !received());
+	f.to = BCAST; /* b's group */
+	push(&f);
+	ck_assert(received());
+	ck_assert(head.flags & ECP_RX_FANOUT);
+	ck_assert(!received());
+	ck_assert_uint_eq(dp.relay.stats.rx, 1);
+	ck_assert_uint_eq(dp.relay.stats.rx_default, 2);
+	ck_assert_uint_eq(dp.relay.stats.rx_multicast, 1);
+	ck_assert_uint_eq(dp.relay.stats.rx_copies, 3);
+	ck_assert_uint_eq(dp.relay.stats.rx_miss, 0);
+	check_identity();
+	client_close(client, a->id);
+	client_close(client, b->id);
+	f.to = "02:00:00:00:00:77|5";
+	push(&f);
+	ck_assert(!received());
+	ck_assert_uint_eq(dp.relay.stats.rx_miss, 1);
+}
+END_TEST
+
+/* A mirror sees everything, once each. */
+START_TEST(test_mirror)
+{
+	client->may_capture = true;
+	const struct endpoint *mirror = open_l2(
+	    client, "02:00:00:00:00:0a", ECP_EP_DEFAULT | ECP_EP_MIRROR | ECP_EP_MULTICAST);
+	struct test_frame f = {.src_ip = "1.1.1.1:1", .dst_ip = "10.0.0.1:2"};
+	open_l2(client, MAC, ECP_EP_MULTICAST);
+	static const struct {
+		const char *to;
+		unsigned records, mirrored;
+	} rows[] = {
+	    {MAC, 2, 1},   {"02:00:00:00:00:0a", 1, 1}, {"02:00:00:00:00:77", 1, 1},
+	    {BCAST, 2, 1}, {BCAST "|9", 1, 1},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		unsigned records = 0, mirrored = 0;
+		f.to = rows[i].to;
+		push(&f);
+		for (; received(); records++)
+			mirrored +=
+			    head.endpoint == mirror->id && !(head.flags & ECP_RX_FANOUT);
+		ck_assert_msg(records == rows[i].records && mirrored == rows[i].mirrored,
+			      "%s: %u, %u", f.to, records, mirrored);
+	}
+	check_identity();
+}
+END_TEST
+
+START_TEST(test_default_needs_permission)
+{
+	struct ecp_open_item item = {.kind = ECP_KIND_L2, .flags = ECP_EP_DEFAULT};
+	struct ecp_opened earlier = {0};
+	struct ecp_opened_item ret;
+	ecp_l2addr_parse(MAC, &item.l2);
+	client->may_capture = false;
+	ck_assert_int_eq(client_open(client, &item, &earlier, &ret), -EACCES);
+	item.flags = ECP_EP_MIRROR;
+	ck_assert_int_eq(client_open(client, &item, &earlier, &ret), -EACCES);
+	ck_assert_msg(strstr(ret.error.text, "capture_group"), "%s", ret.error.text);
+}
+END_TEST
+
 START_TEST(test_overflow_is_counted)
 {
 	struct endpoint *ep = open_l2(client, MAC, 0);
@@ -629,6 +715,9 @@ int main(void)
 	tcase_add_loop_test(tc, test_unfinished_checksum_is_finished, 0, 2);
 	tcase_add_test(tc, test_broadcast_once_per_client);
 	tcase_add_test(tc, test_sharers_get_a_copy_each);
+	tcase_add_test(tc, test_default_receivers);
+	tcase_add_test(tc, test_mirror);
+	tcase_add_test(tc, test_default_needs_permission);
 	tcase_add_test(tc, test_overflow_is_counted);
 	tcase_add_loop_test(tc, test_sent_frame, 0, 3);
 	tcase_add_test(tc, test_refused_to_send);

@@ -16,7 +16,8 @@ faults() (
 	# one file owns each outside header
 	owner() { grep -rnE "include <$1" --include='*.[ch]' proto daemon client-lib ctl examples 2>/dev/null | grep -vE "^($2):"; }
 	owner 'ev\.h' 'daemon/loop\.c'
-	owner 'pcap' 'daemon/relay_pcap\.c'
+	owner 'pcap' 'daemon/relay_(pcap|pcapfile|filter)\.c'
+	owner 'linux/bpf\.h' 'daemon/kernel_filter\.c'
 	owner 'linux/if_packet\.h' 'daemon/relay_afpacket\.c'
 	owner 'linux/if_xdp\.h' 'daemon/relay_afpacket\.c'
 	owner 'cjson' 'proto/json\.c'
@@ -28,9 +29,9 @@ faults() (
 		done
 	}
 	rank 'log.h log.c' '[a-z_]+' | grep -v 'daemon/log\.h'
-	rank 'hash.h hash.c netif.h netif.c loop.h loop.c channel.h channel.c endpoint_table.h endpoint_table.c' \
+	rank 'hash.h hash.c netif.h netif.c kernel_filter.h kernel_filter.c loop.h loop.c channel.h channel.c endpoint_table.h endpoint_table.c' \
 		'main|daemon|control|client|policy|datapath|config'
-	rank 'relay.h relay.c relay_afpacket.c relay_pcap.c' 'main|daemon|control|client|policy|datapath|config|channel|endpoint_table|loop'
+	rank 'relay.h relay.c relay_afpacket.c relay_pcap.c relay_pcapfile.c relay_filter.c' 'main|daemon|control|client|policy|datapath|config|channel|endpoint_table|loop'
 	rank 'datapath.h datapath.c datapath_rx.c datapath_tx.c' 'main|daemon|control|client|policy|config|log'
 	rank 'client.h client.c policy.h policy.c' 'main|daemon|control|config'
 	rank 'control.h control.c' 'main|daemon|config'

@@ -92,6 +92,7 @@ static void open_as(struct relay_config config, int backend)
 	char text[200] = "";
 	config.interface = "ra";
 	config.backend = backends[backend];
+	config.filter = ""; /* nobody claims anything here */
 	int r = relay_open(&relay, &config, text, sizeof(text));
 	ck_assert_msg(r == 0, "%s: %s", backends[backend], text);
 }
@@ -246,7 +247,7 @@ START_TEST(open_says_why_not)
 	    {"unknown", "eth9", NULL, NULL, -ENODEV, "no interface called eth9"},
 	    {"loopback", "lo", NULL, NULL, -EINVAL, "lo is not an Ethernet interface"},
 	    {"back-end", "ra", "dpdk", NULL, -EINVAL,
-	     "no back-end called dpdk: there are af_packet and pcap"},
+	     "no back-end called dpdk: there are af_packet, pcap, pcapfile"},
 	    {"down", "ra", NULL, "ip link set ra down", -ENETDOWN,
 	     "ra is down: ip link set ra up"},
 	};
@@ -254,7 +255,8 @@ START_TEST(open_says_why_not)
 		char text[200] = "";
 		const char *backend =
 		    rows[i].backend ? rows[i].backend : backends[_i % N_BACKENDS];
-		struct relay_config config = {rows[i].interface, backend, 0, 0, true};
+		struct relay_config config = {.interface = rows[i].interface,
+					      .backend = backend};
 		if (rows[i].before)
 			sh(rows[i].before);
 		int r = relay_open(&relay, &config, text, sizeof(text));

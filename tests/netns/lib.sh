@@ -129,14 +129,15 @@ wait_for_line() {
 	done
 }
 
-# Start the daemon on $if_d as an unprivileged user with CAP_NET_RAW alone, and wait until it
+# Start the daemon on $if_d as an unprivileged user with CAP_NET_RAW and CAP_BPF, and wait until it
 # is ready.  Socket: $sock; log: $work/daemon.log; pid: $daemon.  Arguments go to it.
 start_daemon() {
+	local caps=+net_raw,+bpf
 	sock=$work/run/etherconnd.sock
 	mkdir -p "$work/run"
 	chown $daemon_uid:$socket_gid "$work/run"
 	start "${enter_d[@]}" setpriv --reuid=$daemon_uid --regid=$socket_gid --clear-groups \
-		--inh-caps=-all,+net_raw --ambient-caps=-all,+net_raw --bounding-set=-all,+net_raw \
+		--inh-caps=-all,$caps --ambient-caps=-all,$caps --bounding-set=-all,$caps \
 		"$build/etherconnd" -i "$if_d" -s "$sock" -g $socket_gid "$@" 2>"$work/daemon.log"
 	daemon=$started
 	wait_for_line "$work/daemon.log" "serving at" "$daemon"

@@ -1,0 +1,328 @@
+/*
+ * check_filter.c - what the kernel hands over, and what it keeps to itself: the filter made of
+ * claims, and filters in libpcap's words, over a real link and each back-end.
+ *
+ *   fa <=== veth ===> fb    in a network namespace of its own; needs root
+ */
+#include "daemon/relay.h"
+#include "tests/frames.h"
+
+#include <check.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static const char *const backends[] = {"af_packet", "pcap"};
+#define N_BACKENDS 2
+
+static struct relay relay;
+static int peer; /* raw socket on fb */
+
+static void sh(const char *command)
+{
+	ck_assert_msg(system(command) == 0, "%s", command);
+}
+
+static void setup(void)
+{
+	struct netif fb;
+	sh("ip link del fa 2>/dev/null || true");
+	sh("ip link add fa type veth peer name fb && ip link set fa up && ip link set fb "
+	   "up");
+	ck_assert_int_eq(netif_query("fb", &fb), 0);
+	peer = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_ifindex = fb.index};
+	ck_assert_int_eq(bind(peer, (struct sockaddr *)&address, sizeof(address)), 0);
+}
+
+static void teardown(void)
+{
+	close(peer);
+	sh("ip link del fa");
+}
+
+static int open_with(const char *filter, int backend, char *text, size_t room)
+{
+	struct relay_config config = {.interface = "fa",
+				      .backend = backends[backend],
+				      .promiscuous = true,
+				      .filter = filter};
+	return relay_open(&relay, &config, text, room);
+}
+
+static void send_frame(const struct test_frame *f)
+{
+	uint8_t frame[ECP_FRAME_MAX];
+	uint32_t len = test_frame_build(f, frame);
+	ck_assert_int_eq(send(peer, frame, len, 0), (ssize_t)len);
+}
+
+static void send_to(const char *to, uint16_t outer_tpid, uint16_t inner_tpid)
+{
+	send_frame(&(struct test_frame){.to = to,
+					.tpid = {outer_tpid, inner_tpid},
+					.ethertype = 0x88b5,
+					.payload = to,
+					.len = 46});
+}
+
+/* The marker is let through by every filter of this file; it ends what is looked at. */
+#define MARKER "02:00:00:00:00:ee"
+
+/* How many frames pass until the marker comes. */
+static unsigned passed(void)
+{
+	static const uint8_t marker[] = {2, 0, 0, 0, 0, 0xee};
+	unsigned n = 0;
+	send_to(MARKER, 0, 0);
+	for (;;) {
+		struct relay_frame frames[RELAY_BURST];
+		struct pollfd p = {.fd = relay.fd, .events = POLLIN};
+		int got = relay.ops->rx_peek(&relay, frames, RELAY_BURST);
+		for (int i = 0; i < got; i++, n++)
+			if (!memcmp(frames[i].data, marker, 6)) {
+				relay.ops->rx_release(&relay);
+				return n;
+			}
+		relay.ops->rx_release(&relay);
+		if (got == 0)
+			ck_assert_msg(poll(&p, 1, 5000) == 1, "the marker never came");
+	}
+}
+
+static struct kernel_claim claim_of(const char *l2)
+{
+	struct ecp_l2addr addr;
+	ck_assert_int_eq(ecp_l2addr_parse(l2, &addr), 0);
+	return (struct kernel_claim){.key = ecp_key_of(&addr)};
+}
+
+static void open_by_claims(int backend)
+{
+	char text[200] = "";
+	ck_assert_msg(open_with(NULL, backend, text, sizeof(text)) == 0, "%s", text);
+	ck_assert_msg(relay.filter, "no filter: %s", strerror(-relay.filter_error));
+	struct kernel_claim marker = claim_of(MARKER);
+	relay_claim_add(&relay, &marker);
+}
+
+static uint64_t filtered(void)
+{
+	relay_stats_refresh(&relay);
+	return relay.stats.rx_filtered;
+}
+
+/* A claim lets its own frames pass and no others; when it goes, they stop. */
+START_TEST(claims)
+{
+	static const struct {
+		const char *claim, *others[4];
+		uint16_t tpid[2];
+	} rows[] = {
+	    {"02:00:00:00:00:01",
+	     {"02:00:00:00:00:02", "02:00:00:00:00:01|1", "02:00:00:00:00:01|0"},
+	     {0}},
+	    {"02:00:00:00:00:01|5",
+	     {"02:00:00:00:00:01", "02:00:00:00:00:01|6", "02:00:00:00:00:01|5|5",
+	      "02:00:00:00:00:02|5"},
+	     {0}},
+	    {"02:00:00:00:00:01|5|7",
+	     {"02:00:00:00:00:01|5", "02:00:00:00:00:01|7|5", "02:00:00:00:00:01|5|8"},
+	     {0}},
+	    {"02:00:00:00:00:01|4095|4095",
+	     {"02:00:00:00:00:01|4095", "02:00:00:00:00:01|4095|4094"},
+	     {0x88a8, 0x8100}},
+	    {"02:00:00:00:00:01|5|7", {"02:00:00:00:00:01|5"}, {0x88a8, 0x88a8}},
+	    {"02:00:00:00:00:01|5|7", {"02:00:00:00:00:01|5"}, {0x8100, 0x9100}},
+	};
+	open_by_claims(_i);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct kernel_claim claim = claim_of(rows[i].claim);
+		uint64_t before = filtered();
+		unsigned others = 0;
+		relay_claim_add(&relay, &claim);
+		for (; others < 4 && rows[i].others[others]; others++)
+			send_to(rows[i].others[others], rows[i].tpid[0], rows[i].tpid[1]);
+		ck_assert_msg(passed() == 0, "row %zu: others pass", i);
+		ck_assert_uint_eq(filtered() - before, others);
+		send_to(rows[i].claim, rows[i].tpid[0], rows[i].tpid[1]);
+		ck_assert_msg(passed() == 1, "row %zu: it does not pass", i);
+		relay_claim_remove(&relay, &claim);
+		send_to(rows[i].claim, rows[i].tpid[0], rows[i].tpid[1]);
+		ck_assert_msg(passed() == 0, "row %zu: it passes when it is gone", i);
+	}
+	relay_close(&relay);
+}
+END_TEST
+
+/* Two claims on one address: the frames stop when both are gone. */
+START_TEST(claims_are_counted)
+{
+	struct kernel_claim claim = claim_of("02:00:00:00:00:01|5");
+	open_by_claims(_i);
+	relay_claim_add(&relay, &claim);
+	relay_claim_add(&relay, &claim);
+	relay_claim_remove(&relay, &claim);
+	send_to("02:00:00:00:00:01|5", 0, 0);
+	ck_assert_uint_eq(passed(), 1);
+	relay_claim_remove(&relay, &claim);
+	send_to("02:00:00:00:00:01|5", 0, 0);
+	ck_assert_uint_eq(passed(), 0);
+	relay_close(&relay);
+}
+END_TEST
+
+START_TEST(multicast)
+{
+	struct kernel_claim claim = claim_of("02:00:00:00:00:01|5");
+	open_by_claims(_i);
+	relay_claim_add(&relay, &claim);
+	send_to("ff:ff:ff:ff:ff:ff|5", 0, 0);
+	ck_assert_uint_eq(passed(), 0);
+	relay_claim_remove(&relay, &claim);
+
+	claim.multicast = true;
+	relay_claim_add(&relay, &claim);
+	send_to("ff:ff:ff:ff:ff:ff|5", 0, 0);
+	send_to("01:00:5e:00:00:01|5", 0, 0);
+	send_to("ff:ff:ff:ff:ff:ff|6", 0, 0);
+	send_to("ff:ff:ff:ff:ff:ff", 0, 0);
+	ck_assert_uint_eq(passed(), 2);
+	relay_claim_remove(&relay, &claim);
+
+	claim.multicast = false;
+	claim.multicast_any = true;
+	relay_claim_add(&relay, &claim);
+	send_to("ff:ff:ff:ff:ff:ff|6", 0, 0);
+	send_to("01:00:5e:00:00:01", 0, 0);
+	send_to("02:00:00:00:00:02|5", 0, 0);
+	ck_assert_uint_eq(passed(), 2);
+	relay_claim_remove(&relay, &claim);
+	send_to("ff:ff:ff:ff:ff:ff|6", 0, 0);
+	ck_assert_uint_eq(passed(), 0);
+	relay_close(&relay);
+}
+END_TEST
+
+START_TEST(everything)
+{
+	struct kernel_claim claim = claim_of("02:00:00:00:00:01");
+	claim.everything = true;
+	open_by_claims(_i);
+	relay_claim_add(&relay, &claim);
+	send_to("02:00:00:00:00:77|9|9", 0, 0);
+	send_to("ff:ff:ff:ff:ff:ff|6", 0, 0);
+	ck_assert_uint_eq(passed(), 2);
+	relay_claim_remove(&relay, &claim);
+	send_to("02:00:00:00:00:77|9|9", 0, 0);
+	ck_assert_uint_eq(passed(), 0);
+	relay_close(&relay);
+}
+END_TEST
+
+/* With 50,000 claims next to nothing foreign passes, and what is claimed does. */
+START_TEST(many_claims)
+{
+	unsigned foreign = 0;
+	open_by_claims(_i);
+	for (unsigned i = 0; i < 50000; i++) {
+		struct kernel_claim claim = {
+		    .key = {.mac = {2, 0, 1, 0, (uint8_t)(i >> 8), (uint8_t)i},
+			    .vlan = {(uint16_t)(i / 4000), ECP_NO_VLAN}}};
+		relay_claim_add(&relay, &claim);
+	}
+	send_to("02:00:01:00:00:00|0", 0, 0);
+	send_to("02:00:01:00:c3:4f|12", 0, 0); /* the last one */
+	ck_assert_uint_eq(passed(), 2);
+	for (unsigned i = 0; i < 1000; i++) {
+		char to[40];
+		snprintf(to, sizeof(to), "02:00:02:00:%02x:%02x|1", i >> 8, i & 255);
+		send_to(to, 0, 0);
+		if (i % 100 == 99)
+			foreign += passed();
+	}
+	/* 50,000 of 2^21 bits: 24 of 1,000, and three times that never */
+	ck_assert_uint_le(foreign, 72);
+	relay_close(&relay);
+}
+END_TEST
+
+/* ---- in libpcap's words ---- */
+
+START_TEST(expressions)
+{
+	static const struct {
+		const char *filter;
+		unsigned passes;
+	} rows[] = {
+	    {"", 4},
+	    {"ether dst 02:00:00:00:00:ee", 0},
+	    {"ether dst 02:00:00:00:00:ee or vlan 5", 2},
+	    {"ether dst 02:00:00:00:00:ee or (vlan 5 and vlan 7)", 1},
+	    /* the kernel keeps the outer tag beside the frame */
+	    {"ether dst 02:00:00:00:00:ee or ether proto 0x88b5", 3},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		char text[200] = "";
+		int r = open_with(rows[i].filter, _i, text, sizeof(text));
+		ck_assert_msg(r == 0, "%s: %s", rows[i].filter, text);
+		ck_assert_ptr_null(relay.filter);
+		send_to("02:00:00:00:00:01", 0, 0);
+		send_to("02:00:00:00:00:02", 0, 0);
+		send_to("02:00:00:00:00:01|5", 0, 0);
+		send_to("02:00:00:00:00:01|5|7", 0, 0);
+		unsigned n = passed();
+		ck_assert_msg(n == rows[i].passes, "\"%s\": %u", rows[i].filter, n);
+		relay_close(&relay);
+	}
+}
+END_TEST
+
+START_TEST(bad_expression)
+{
+	char text[200] = "";
+	ck_assert_int_eq(open_with("vlan and banana", _i, text, sizeof(text)), -EINVAL);
+	ck_assert_msg(strstr(text, "vlan and banana") && strstr(text, "syntax error"), "%s",
+		      text);
+	ck_assert_int_eq(open_with("udp port", _i, text, sizeof(text)), -EINVAL);
+	ck_assert_msg(strstr(text, "syntax error"), "%s", text);
+}
+END_TEST
+
+/* One where no kernel speaks unasked. */
+static bool quiet_namespace(void)
+{
+	return unshare(CLONE_NEWNET) == 0 &&
+	       system("echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6") == 0;
+}
+
+int main(void)
+{
+	const TTest *const tests[] = {claims,        claims_are_counted, multicast,
+				      everything,    many_claims,        expressions,
+				      bad_expression};
+	if (!quiet_namespace()) {
+		printf("SKIP: a network namespace of our own: %s\n", strerror(errno));
+		return 77;
+	}
+	Suite *suite = suite_create("filter");
+	TCase *tc = tcase_create("filter");
+	tcase_set_timeout(tc, 30);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	for (size_t i = 0; i < sizeof(tests) / sizeof(*tests); i++)
+		tcase_add_loop_test(tc, tests[i], 0, N_BACKENDS);
+	suite_add_tcase(suite, tc);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
