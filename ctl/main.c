@@ -18,6 +18,8 @@ static const struct command {
     {"status", "", "the daemon: version, process, what it serves", cmd_status},
     {"show", "relays|clients|endpoints", "a list, with the counters of each", cmd_show},
     {"stats", "", "every counter of each relay, and what it means", cmd_stats},
+    {"log", "error|warning|info|debug", "how much the daemon says", cmd_log},
+    {"kill", "CLIENT", "end the connection of the client of this number", cmd_kill},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(*commands))

@@ -92,15 +92,6 @@ static int serve_set_local(struct client *client, const struct ecp_set_local *se
 	return client_set_local(client, set->id, &set->local, err);
 }
 
-static uint32_t count_endpoints(const struct control *control, const struct datapath *dp)
-{
-	uint32_t n = 0;
-	for (const struct client *c = control->clients.first; c; c = c->next)
-		if (c->channel && (!dp || c->dp == dp))
-			n += c->channel->n_endpoints;
-	return n;
-}
-
 static void serve_status(const struct control *control, struct ecp_reply *reply)
 {
 	struct timespec now;
@@ -113,142 +104,51 @@ static void serve_status(const struct control *control, struct ecp_reply *reply)
 	    .uptime_s = (uint64_t)(now.tv_sec - control->started),
 	    .relays = control->n_datapaths,
 	    .clients = control->clients.n,
-	    .endpoints = count_endpoints(control, NULL),
+	    .endpoints = control_count_endpoints(control, NULL),
 	};
 }
 
-/* ---- lists, a page at a time ---- */
+/* ---- steering: for root, and whoever the daemon runs as ---- */
 
-static void relay_info(const struct control *control, struct datapath *dp,
-		       struct ecp_relay_info *info)
+static int check_operator(const struct client *client, struct ecp_error *err)
 {
-	struct relay *relay = &dp->relay;
-	struct netif now;
-	bool up = relay->ops->without_interface ||
-		  (netif_query(relay->netif.name, &now) == 0 && now.up);
-	relay_stats_refresh(relay);
-	*info = (struct ecp_relay_info){
-	    .mtu = relay->netif.mtu,
-	    .up = up,
-	    .clients = dp->n_channels,
-	    .endpoints = count_endpoints(control, dp),
-	    .stats = relay->stats,
-	};
-	snprintf(info->interface, sizeof(info->interface), "%s", relay->netif.name);
-	snprintf(info->backend, sizeof(info->backend), "%s", relay->ops->name);
-	memcpy(info->mac, relay->netif.mac, ECP_MAC_LEN);
+	if (client->uid == 0 || client->uid == geteuid())
+		return 0;
+	return ecp_error_set(err, -EPERM, "steering the daemon is for root");
 }
 
-static void page_relays(const struct control *control, uint64_t after,
-			struct ecp_page *page)
+static int serve_log(const struct client *client, const struct ecp_log *log,
+		     struct ecp_reply *reply, struct ecp_error *err)
 {
-	uint64_t at = after;
-	for (; at < control->n_datapaths && page->n < ECP_PAGE_MAX; at++)
-		relay_info(control, &control->datapaths[at], &page->relays[page->n++]);
-	page->next = at;
-	page->more = at < control->n_datapaths;
+	enum log_level level;
+	if (check_operator(client, err) < 0)
+		return err->code;
+	if (!log_level_parse(log->level, &level))
+		return ecp_error_set(err, -EINVAL,
+				     "level: \"%s\" is none of error, warning, info, debug",
+				     log->level);
+	log_set_level(level);
+	log_info("pid %u (%s) set the log level to %s", client->pid, client->comm,
+		 log->level);
+	reply->type = ECP_REP_DONE;
+	return 0;
 }
 
-static void client_info(const struct client *client, struct ecp_client_info *info)
+static int serve_kill(struct control *control, const struct client *client, uint32_t id,
+		      struct ecp_reply *reply, struct ecp_error *err)
 {
-	const struct channel *ch = client->channel;
-	*info = (struct ecp_client_info){
-	    .id = client->id,
-	    .pid = client->pid,
-	    .uid = client->uid,
-	    .gid = client->gid,
-	};
-	memcpy(info->comm, client->comm, sizeof(info->comm));
-	client_stats(client, &info->stats);
-	if (!ch)
-		return;
-	snprintf(info->interface, sizeof(info->interface), "%s",
-		 client->dp->relay.netif.name);
-	info->endpoints = ch->n_endpoints;
-	info->rx_ring = (uint32_t)ch->rx.size;
-	info->rx_used = channel_rx_used(ch);
-	info->tx_ring = (uint32_t)ch->tx.size;
-}
-
-/* The cursor is the number of the last client shown. */
-static void page_clients(const struct control *control, uint64_t after,
-			 struct ecp_page *page)
-{
-	struct client *client = client_after(&control->clients, (uint32_t)after);
-	for (; client && page->n < ECP_PAGE_MAX; page->n++) {
-		client_info(client, &page->clients[page->n]);
-		page->next = client->id;
-		client = client_after(&control->clients, client->id);
-	}
-	page->more = client != NULL;
-}
-
-static void endpoint_info(const struct endpoint *ep, struct ecp_endpoint_info *info)
-{
-	*info = (struct ecp_endpoint_info){
-	    .client = ep->client->id,
-	    .id = ep->id,
-	    .kind = ep->kind,
-	    .flags = ep->flags,
-	    .l2 = ep->addr,
-	    .n_ethertypes = ep->n_ethertypes,
-	    .local = ep->local,
-	    .stats = ep->stats,
-	};
-	snprintf(info->interface, sizeof(info->interface), "%s",
-		 ep->client->dp->relay.netif.name);
-	memcpy(info->ethertypes, ep->ethertypes, sizeof(info->ethertypes));
-}
-
-/*
- * The cursor is the client's number and the endpoint's to begin with.  24 bits for the second
- * (CONFIG_ENDPOINTS_MAX), so that the whole stays exact as a JSON number for years.
- */
-#define CURSOR_SHIFT 24
-
-static void page_endpoints(const struct control *control, uint64_t after,
-			   struct ecp_page *page)
-{
-	uint32_t slot = after & ((1u << CURSOR_SHIFT) - 1);
-	uint32_t owner = (uint32_t)(after >> CURSOR_SHIFT);
-	struct client *client = client_after(&control->clients, owner ? owner - 1 : 0);
-	for (; client; client = client_after(&control->clients, client->id)) {
-		const struct channel *ch = client->channel;
-		slot = client->id == owner ? slot : 0;
-		for (; ch && slot < ch->n_slots; slot++) {
-			if (!ch->slots[slot].endpoint)
-				continue;
-			if (page->n == ECP_PAGE_MAX) {
-				page->more = true;
-				page->next = (uint64_t)client->id << CURSOR_SHIFT | slot;
-				return;
-			}
-			endpoint_info(ch->slots[slot].endpoint,
-				      &page->endpoints[page->n++]);
-		}
-	}
-}
-
-static void serve_show(const struct control *control, const struct ecp_show_request *show,
-		       struct ecp_reply *reply)
-{
-	struct ecp_page *page = &reply->page;
-	reply->type = ECP_REP_PAGE;
-	page->what = show->what;
-	page->n = 0;
-	page->more = false;
-	page->next = 0;
-	switch (show->what) {
-	case ECP_SHOW_RELAYS:
-		page_relays(control, show->after, page);
-		break;
-	case ECP_SHOW_CLIENTS:
-		page_clients(control, show->after, page);
-		break;
-	case ECP_SHOW_ENDPOINTS:
-		page_endpoints(control, show->after, page);
-		break;
-	}
+	if (check_operator(client, err) < 0)
+		return err->code;
+	struct client *victim = id ? client_after(&control->clients, id - 1) : NULL;
+	if (!victim || victim->id != id)
+		return ecp_error_set(err, -ENOENT, "there is no client %u", id);
+	if (victim == client)
+		return ecp_error_set(err, -EINVAL, "client %u is the one that asks", id);
+	log_info("pid %u (%s) ended client %u (pid %u, %s)", client->pid, client->comm, id,
+		 victim->pid, victim->comm);
+	client_free(victim);
+	reply->type = ECP_REP_DONE;
+	return 0;
 }
 
 /* ---- requests ---- */
@@ -275,7 +175,14 @@ static void serve(struct control *control, struct client *client)
 		serve_status(control, reply);
 		break;
 	case ECP_REQ_SHOW:
-		serve_show(control, &req->show, reply);
+		reply->type = ECP_REP_PAGE;
+		control_show(control, &req->show, &reply->page);
+		break;
+	case ECP_REQ_LOG:
+		serve_log(client, &req->log, reply, &err);
+		break;
+	case ECP_REQ_KILL:
+		serve_kill(control, client, req->kill.client, reply, &err);
 		break;
 	}
 	if (err.code)

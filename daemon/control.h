@@ -31,7 +31,13 @@ int control_start(struct control *control, int fd, struct datapath *datapaths,
 /* Ends every client. */
 void control_stop(struct control *control);
 
-/* End the clients whose channels the datapath found broken. */
+/* control_show.c: a page of the list that is asked for; how many endpoints (dp NULL: in all). */
+void control_show(const struct control *control, const struct ecp_show_request *show,
+		  struct ecp_page *page);
+uint32_t control_count_endpoints(const struct control *control, const struct datapath *dp);
+
+/* End the clients whose channels
+the datapath found broken. */
 void control_end_broken(struct control *control);
 
 #endif

@@ -30,6 +30,8 @@ enum ecp_request_type {
 	ECP_REQ_SET_LOCAL, /* change the address of a UDP endpoint */
 	ECP_REQ_STATUS,    /* the daemon */
 	ECP_REQ_SHOW,      /* a page of relays, clients or endpoints */
+	ECP_REQ_LOG,       /* operators: set the log level */
+	ECP_REQ_KILL,      /* operators: end a client's connection */
 };
 
 enum ecp_show { ECP_SHOW_RELAYS, ECP_SHOW_CLIENTS, ECP_SHOW_ENDPOINTS };
@@ -84,6 +86,14 @@ struct ecp_show_request {
 	uint64_t after; /* cursor: 0 at first, then `next` of the page before */
 };
 
+struct ecp_log {
+	char level[16]; /* "error", "warning", "info", "debug" */
+};
+
+struct ecp_kill {
+	uint32_t client; /* its number */
+};
+
 struct ecp_request {
 	enum ecp_request_type type;
 	union {
@@ -92,6 +102,8 @@ struct ecp_request {
 		struct ecp_close close;
 		struct ecp_set_local set_local;
 		struct ecp_show_request show;
+		struct ecp_log log;
+		struct ecp_kill kill;
 	};
 };
 
@@ -180,6 +192,7 @@ enum ecp_reply_type {
 	ECP_REP_LOCAL_SET,
 	ECP_REP_STATUS,
 	ECP_REP_PAGE,
+	ECP_REP_DONE, /* to what has no other answer */
 };
 
 struct ecp_reply {

@@ -111,15 +111,15 @@ static void write_closed(struct ecp_json_writer *w, const struct ecp_reply *rep)
 	ecp_json_put_u64(w, "closed", rep->closed.n);
 }
 
-static void read_local_set(const struct ecp_json *obj, struct ecp_reply *rep,
-			   struct ecp_error *err)
+static void read_empty(const struct ecp_json *obj, struct ecp_reply *rep,
+		       struct ecp_error *err)
 {
 	(void)obj;
 	(void)rep;
 	(void)err;
 }
 
-static void write_local_set(struct ecp_json_writer *w, const struct ecp_reply *rep)
+static void write_empty(struct ecp_json_writer *w, const struct ecp_reply *rep)
 {
 	(void)w;
 	(void)rep;
@@ -315,9 +315,10 @@ static const struct {
     [ECP_REP_ATTACHED] = {"attached", read_attached, write_attached},
     [ECP_REP_OPENED] = {"opened", read_opened, write_opened},
     [ECP_REP_CLOSED] = {"closed", read_closed, write_closed},
-    [ECP_REP_LOCAL_SET] = {"local_set", read_local_set, write_local_set},
+    [ECP_REP_LOCAL_SET] = {"local_set", read_empty, write_empty},
     [ECP_REP_STATUS] = {"status", read_status, write_status},
     [ECP_REP_PAGE] = {"page", read_page, write_page},
+    [ECP_REP_DONE] = {"done", read_empty, write_empty},
 };
 
 #define N_REPLIES (sizeof(replies) / sizeof(*replies))

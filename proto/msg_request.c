@@ -183,6 +183,36 @@ static void write_show(struct ecp_json_writer *w, const struct ecp_request *req)
 		ecp_json_put_u64(w, "after", req->show.after);
 }
 
+static void read_log(const struct ecp_json *obj, struct ecp_request *req,
+		     struct ecp_error *err)
+{
+	static const char *const keys[] = {"request", "level", NULL};
+	if (!ecp_json_check_keys(obj, "log", keys, err))
+		return;
+	ecp_field_need(obj, "level", err);
+	ecp_field_read_text(obj, "level", req->log.level, sizeof(req->log.level), err);
+}
+
+static void write_log(struct ecp_json_writer *w, const struct ecp_request *req)
+{
+	ecp_json_put_string(w, "level", req->log.level);
+}
+
+static void read_kill(const struct ecp_json *obj, struct ecp_request *req,
+		      struct ecp_error *err)
+{
+	static const char *const keys[] = {"request", "client", NULL};
+	if (!ecp_json_check_keys(obj, "kill", keys, err))
+		return;
+	ecp_field_need(obj, "client", err);
+	req->kill.client = ecp_field_read_u32(obj, "client", err);
+}
+
+static void write_kill(struct ecp_json_writer *w, const struct ecp_request *req)
+{
+	ecp_json_put_u64(w, "client", req->kill.client);
+}
+
 static const struct {
 	const char *name;
 	void (*read)(const struct ecp_json *, struct ecp_request *, struct ecp_error *);
@@ -194,6 +224,8 @@ static const struct {
     [ECP_REQ_SET_LOCAL] = {"set_local", read_set_local, write_set_local},
     [ECP_REQ_STATUS] = {"status", read_status_request, write_nothing},
     [ECP_REQ_SHOW] = {"show", read_show, write_show},
+    [ECP_REQ_LOG] = {"log", read_log, write_log},
+    [ECP_REQ_KILL] = {"kill", read_kill, write_kill},
 };
 
 #define N_REQUESTS (sizeof(requests) / sizeof(*requests))

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -278,6 +279,64 @@ START_TEST(test_limits_and_pages)
 }
 END_TEST
 
+/* ---- steering ---- */
+
+/* The same question as another user; 1 if that is refused with EPERM. */
+static int refused_to_others(const char *message)
+{
+	chmod(served.dir, 0755);
+	chmod(served.sock, 0666);
+	pid_t pid = fork();
+	int status;
+	if (pid == 0) {
+		if (setgid(65534) < 0 || setuid(65534) < 0)
+			_exit(2);
+		ask(connect_client(), message);
+		_exit(rep.type == ECP_REP_ERROR && rep.error.code == -EPERM);
+	}
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+START_TEST(test_log_level)
+{
+	ask(fd, "{\"request\":\"log\",\"level\":\"error\"}");
+	ck_assert_int_eq(rep.type, ECP_REP_DONE);
+	ask(fd, "{\"request\":\"log\",\"level\":\"loud\"}");
+	expect_error(-EINVAL, "\"loud\" is none of");
+	if (geteuid() == 0)
+		ck_assert_int_eq(
+		    refused_to_others("{\"request\":\"log\",\"level\":\"error\"}"), 1);
+}
+END_TEST
+
+START_TEST(test_kill)
+{
+	char message[64];
+	int victim = connect_client();
+	struct pollfd p = {.fd = victim, .events = POLLIN};
+	ask(victim, "{\"request\":\"attach\",\"version\":1}");
+	ck_assert_int_eq(rep.type, ECP_REP_ATTACHED);
+	ask(fd, "{\"request\":\"show\",\"what\":\"clients\"}");
+	ck_assert_uint_eq(rep.page.n, 2);
+	snprintf(message, sizeof(message), "{\"request\":\"kill\",\"client\":%u}",
+		 rep.page.clients[1].id);
+	if (geteuid() == 0)
+		ck_assert_int_eq(refused_to_others(message), 1);
+	ck_assert_int_eq(poll(&p, 1, 0), 0);
+	ask(fd, message);
+	ck_assert_int_eq(rep.type, ECP_REP_DONE);
+	ck_assert_int_eq(poll(&p, 1, 5000), 1);
+	ck_assert_int_eq(read(victim, text, sizeof(text)), 0); /* hung up */
+	ask(fd, message);
+	expect_error(-ENOENT, "no client");
+	ask(fd, "{\"request\":\"kill\",\"client\":1}");
+	expect_error(-EINVAL, "the one that asks");
+	close(victim);
+	expect_alive();
+}
+END_TEST
+
 START_TEST(test_too_many_clients)
 {
 	int others[MAX_CLIENTS];
@@ -335,6 +394,8 @@ int main(void)
 	tcase_add_test(tc, test_open_before_attach);
 	tcase_add_test(tc, test_batch);
 	tcase_add_test(tc, test_limits_and_pages);
+	tcase_add_test(tc, test_log_level);
+	tcase_add_test(tc, test_kill);
 	tcase_add_test(tc, test_too_many_clients);
 	tcase_add_test(tc, test_replies_that_are_not_taken);
 	suite_add_tcase(s, tc);
