@@ -17,6 +17,7 @@
 #include "proto/frame.h"
 #include "proto/stats.h"
 
+#include <errno.h>
 #include <stdint.h>
 
 #define RELAY_BURST         64
@@ -150,5 +151,21 @@ void relay_count_unsent(struct relay *relay, int error, unsigned n);
  * was long enough.
  */
 bool relay_tx_wait(int fd, int error, unsigned *waits);
+
+/*
+ * What a packet socket would say of frame, for ways to send that would not: 0, EMSGSIZE if it
+ * is too long, EINVAL if it is no frame.  Linux's rule: the MTU, and four bytes more for a tag
+ * if its TPID is 0x8100.
+ */
+static inline int relay_frame_error(const struct relay *relay,
+				    const struct relay_buffer *frame)
+{
+	uint32_t most = relay->netif.mtu + ECP_ETH_HLEN;
+	if (frame->len < ECP_ETH_HLEN)
+		return EINVAL;
+	if (frame->data[12] == 0x81 && frame->data[13] == 0)
+		most += ECP_TAG_LEN;
+	return frame->len > most ? EMSGSIZE : 0;
+}
 
 #endif

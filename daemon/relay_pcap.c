@@ -104,28 +104,17 @@ static unsigned pcap_relay_tx_reserve(struct relay *relay, struct relay_buffer *
 	return max;
 }
 
-/*
- * Not every system that libpcap runs on refuses what is too long.  The rule is Linux's:
- * the MTU, and four bytes more for a tag if its TPID is 0x8100.
- */
-static bool too_long(const struct relay_buffer *frame, uint32_t mtu)
-{
-	uint32_t most = mtu + ECP_ETH_HLEN;
-	if (frame->len >= ECP_ETH_HLEN && frame->data[12] == 0x81 && frame->data[13] == 0)
-		most += ECP_TAG_LEN;
-	return frame->len > most;
-}
-
-/* 0 or a positive errno. */
+/* 0 or a positive errno.  Not every system that libpcap runs on refuses what is too long. */
 static int send_one(struct relay *relay, const struct relay_buffer *frame, unsigned *waits)
 {
 	const struct pcap_relay *pr = relay->priv;
-	if (too_long(frame, relay->netif.mtu))
-		return EMSGSIZE;
+	int error = relay_frame_error(relay, frame);
+	if (error)
+		return error;
 	for (;;) {
 		if (pcap_sendpacket(pr->pcap, frame->data, (int)frame->len) == 0)
 			return 0;
-		int error = errno; /* send()'s; libpcap only adds words to it */
+		error = errno; /* send()'s; libpcap only adds words to it */
 		if (!relay_tx_wait(relay->fd, error, waits))
 			return error;
 	}
