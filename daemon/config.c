@@ -89,6 +89,14 @@ static int set_backend(struct config_relay *relay, const char *name, struct ecp_
 	return 0;
 }
 
+static int set_send(struct config_relay *relay, const char *name, struct ecp_error *err)
+{
+	if (!relay_send_parse(name, &relay->send))
+		return ecp_error_set(err, -EINVAL,
+				     "send: \"%.20s\" is none of " RELAY_SEND_NAMES, name);
+	return 0;
+}
+
 /* Copy a text that must fit its place. */
 static int set_text(char *to, size_t room, const char *key, const char *value,
 		    struct ecp_error *err)
@@ -106,8 +114,7 @@ static int set_filter(struct config_relay *relay, const char *value, struct ecp_
 	return set_text(relay->filter, sizeof(relay->filter), "filter", value, err);
 }
 
-/* A new relay with everything
-at its default, or NULL with *err set. */
+/* A new relay with everything at its default, or NULL with *err set. */
 static struct config_relay *add_relay(struct config *config, const char *interface,
 				      struct ecp_error *err)
 {
@@ -139,17 +146,19 @@ static void read_relay(struct config *config, const struct ecp_json *json,
 		       struct ecp_error *err)
 {
 	static const char *const keys[] = {
-	    "interface", "backend", "promiscuous", "frame_size", "ring_frames",
+	    "interface", "backend", "promiscuous", "frame_size", "ring_frames", "send",
 	    "filter",    "read",    "write",       "speed",      NULL};
 	if (!ecp_json_check_keys(json, "relays", keys, err))
 		return;
 	const char *interface = ecp_json_string(json, "interface", "", err);
 	const char *backend =
 	    ecp_json_string(json, "backend", relay_afpacket_ops.name, err);
+	const char *send = ecp_json_string(json, "send", "auto", err);
 	struct config_relay *relay = err->code ? NULL : add_relay(config, interface, err);
 	if (!relay)
 		return;
 	set_backend(relay, backend, err);
+	set_send(relay, send, err);
 	relay->promiscuous = ecp_json_bool(json, "promiscuous", true, err);
 	relay->frame_size =
 	    (uint32_t)ecp_json_u64(json, "frame_size", 64, ECP_FRAME_MAX, 0, err);
@@ -245,6 +254,7 @@ static const char usage[] =
     "                           (default: what is claimed)\n"
     "  -r, --read FILE          pcapfile: the capture to replay\n"
     "  -w, --write FILE         pcapfile: the capture to write what is sent to\n"
+    "  -S, --send HOW           auto (default): by AF_XDP if possible; xdp; socket\n"
     "  -s, --socket PATH        where clients connect (default " ECP_SOCK_PATH ")\n"
     "  -g, --group GROUP        who may connect, besides the daemon's own user\n"
     "  -u, --user USER[:GROUP]  become this user once everything is open\n"
@@ -253,21 +263,15 @@ static const char usage[] =
     "  -h, --help               this text\n"
     "  -V, --version            version\n";
 
-static const char short_options[] = "i:b:f:r:w:s:g:u:c:l:hV";
+static const char short_options[] = "i:b:f:r:w:S:s:g:u:c:l:hV";
 static const struct option long_options[] = {
-    {"interface", required_argument, NULL, 'i'},
-    {"backend", required_argument, NULL, 'b'},
-    {"filter", required_argument, NULL, 'f'},
-    {"read", required_argument, NULL, 'r'},
-    {"write", required_argument, NULL, 'w'},
-    {"socket", required_argument, NULL, 's'},
-    {"group", required_argument, NULL, 'g'},
-    {"user", required_argument, NULL, 'u'},
-    {"config", required_argument, NULL, 'c'},
-    {"log", required_argument, NULL, 'l'},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},
-    {NULL, 0, NULL, 0},
+    {"interface", required_argument, NULL, 'i'}, {"backend", required_argument, NULL, 'b'},
+    {"filter", required_argument, NULL, 'f'},    {"read", required_argument, NULL, 'r'},
+    {"write", required_argument, NULL, 'w'},     {"send", required_argument, NULL, 'S'},
+    {"socket", required_argument, NULL, 's'},    {"group", required_argument, NULL, 'g'},
+    {"user", required_argument, NULL, 'u'},      {"config", required_argument, NULL, 'c'},
+    {"log", required_argument, NULL, 'l'},       {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},         {NULL, 0, NULL, 0},
 };
 
 static enum config_action complain(const char *text)
@@ -299,7 +303,7 @@ static enum config_action load_file(struct config *config, int argc, char **argv
 }
 
 struct command_line {
-	const char *backend, *filter, *read, *write;
+	const char *backend, *filter, *read, *write, *send;
 	bool replaced_relays; /* -i stands for all relays of the file */
 };
 
@@ -331,6 +335,9 @@ static enum config_action take_option(struct config *config, struct command_line
 		break;
 	case 'w':
 		line->write = optarg;
+		break;
+	case 'S':
+		line->send = optarg;
 		break;
 	case 's':
 		set_socket(config, optarg, &err);
@@ -375,6 +382,8 @@ static int finish_relay(struct config_relay *relay, const struct command_line *l
 {
 	if (line->backend)
 		set_backend(relay, line->backend, err);
+	if (line->send)
+		set_send(relay, line->send, err);
 	if (line->filter)
 		set_filter(relay, line->filter, err);
 	if (line->read)

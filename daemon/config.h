@@ -6,7 +6,7 @@
  *   { "socket": "/run/etherconnd/etherconnd.sock", "group": "etherconn", "user": "etherconnd",
  *     "log": "info", "max_clients": 256, "max_endpoints": 65536,
  *     "relays": [ { "interface": "eth1", "backend": "af_packet", "promiscuous": true,
- *                   "frame_size": 1522, "ring_frames": 8192 } ] }
+ *                   "send": "auto", "frame_size": 1522, "ring_frames": 8192 } ] }
  */
 #ifndef CONFIG_H
 #define CONFIG_H
@@ -30,6 +30,7 @@ struct config_relay {
 	/* pcapfile; "": none */
 	char read[CONFIG_PATH], write[CONFIG_PATH];
 	uint32_t speed;
+	enum relay_send send;
 };
 
 struct config {

@@ -80,6 +80,7 @@ static int open_relays(struct daemon *daemon, const struct config *config,
 		    .read = c->read[0] ? c->read : NULL,
 		    .write = c->write[0] ? c->write : NULL,
 		    .speed = c->speed,
+		    .send = c->send,
 		};
 		int r = relay_open(&daemon->datapaths[i].relay, &relay, text, sizeof(text));
 		if (r < 0) {

@@ -45,6 +45,8 @@ static void say_ready(const struct daemon *daemon)
 			log_info("%s: foreign frames are not dropped by the kernel, but by "
 				 "us: %s (CAP_BPF mends that)",
 				 relay->netif.name, strerror(-relay->filter_error));
+		if (relay->sends_by[0])
+			log_info("%s sends by %s", relay->netif.name, relay->sends_by);
 	}
 	log_info("serving at %s", daemon->socket[0] ? daemon->socket : "systemd's socket");
 	systemd_notify("READY=1");

@@ -122,6 +122,22 @@ void relay_close(struct relay *relay)
 	relay->filter = NULL;
 }
 
+bool relay_send_parse(const char *name, enum relay_send *ret)
+{
+	static const char *const names[] = {
+	    [RELAY_SEND_AUTO] = "auto",
+	    [RELAY_SEND_XDP] = "xdp",
+	    [RELAY_SEND_SOCKET] = "socket",
+	};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(name, names[i]) == 0) {
+			*ret = (enum relay_send)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 void relay_count_sent(struct relay *relay, const struct relay_buffer *buffers, unsigned n)
 {
 	relay->stats.tx += n;

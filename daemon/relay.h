@@ -47,6 +47,14 @@ struct relay_buffer {
 	uint32_t room, len;
 };
 
+/* How to send, where a back-end has the choice. */
+enum relay_send {
+	RELAY_SEND_AUTO, /* by AF_XDP if it can be had, else by a packet socket */
+	RELAY_SEND_XDP,  /* not at all rather than otherwise */
+	RELAY_SEND_SOCKET,
+};
+#define RELAY_SEND_NAMES "auto, xdp, socket"
+
 struct relay_config {
 	const char *interface;
 	const char *backend;  /* "af_packet" (also NULL), "pcap", "pcapfile" */
@@ -57,6 +65,7 @@ struct relay_config {
 	/* pcapfile: captures to replay, N times as fast (0: at once), and to write; or NULL */
 	const char *read, *write;
 	uint32_t speed;
+	enum relay_send send;
 };
 
 struct relay_ops {
@@ -99,10 +108,11 @@ struct relay {
 	struct netif netif;
 	int fd; /* readable when frames are there; level-triggered */
 	struct ecp_relay_stats stats;
-	void *priv; /* the back-end's own */
 	uint32_t n_claims;
 	struct kernel_filter *filter; /* NULL: there is none of claims */
 	int filter_error;             /* why not, -errno; 0: it was not asked for */
+	char sends_by[96];            /* for the log; "" if the back-end has no choice */
+	void *priv;                   /* the back-end's own */
 };
 
 extern const struct relay_ops relay_afpacket_ops, relay_pcap_ops, relay_pcapfile_ops;
@@ -133,6 +143,8 @@ void relay_stats_refresh(struct relay *relay);
 /* relay.c's business: attach the configured filter.  As relay_open(). */
 int relay_filter_start(struct relay *relay, const struct relay_config *config, char *text,
 		       size_t room);
+/* One of RELAY_SEND_NAMES; false if it is none. */
+bool relay_send_parse(const char *name, enum relay_send *ret);
 
 /* ---- what back-ends have in common; hot ---- */
 

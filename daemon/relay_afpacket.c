@@ -1,8 +1,9 @@
 /*
- * relay_afpacket.c - the default back-end: a TPACKET_V2 ring in, sendmmsg() out.
+ * relay_afpacket.c - the default back-end: a TPACKET_V2 ring in, AF_XDP or sendmmsg() out.
  *
  *   rx socket   ETH_P_ALL   ring:  | slot | slot | slot | ...   slot: tpacket2_hdr, frame
  *                                      ^at    (lent)   ^at + lent
+ *   afxdp_send.c, or
  *   tx socket   protocol 0  64 flat buffers, one mmsghdr each
  *
  * A slot belongs to the kernel or to us, as its tp_status says.  Version 2 of the ring,
@@ -15,12 +16,13 @@
  * The formats: Documentation/networking/packet_mmap.rst, packet(7).  The one file that
  * knows linux/if_packet.h.
  */
-#include "daemon/relay.h"
+#include "daemon/afxdp_send.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -45,7 +47,7 @@ struct rx {
 	bool down;     /* the kernel has told us so, and nothing since to the contrary */
 };
 
-/* The sending half: another way to send replaces this and the functions on it. */
+/* The sending half without AF_XDP. */
 struct tx {
 	int fd;
 	uint8_t *memory;
@@ -56,6 +58,7 @@ struct tx {
 
 struct afpacket {
 	struct rx rx;
+	struct afxdp_send *xdp; /* NULL: tx sends */
 	struct tx tx;
 };
 
@@ -266,12 +269,10 @@ fail:
 	return r;
 }
 
-/* ---- send ---- */
+/* ---- send by a packet socket ---- */
 
-static unsigned afpacket_tx_reserve(struct relay *relay, struct relay_buffer *buffers,
-				    unsigned max)
+static unsigned tx_reserve(const struct tx *tx, struct relay_buffer *buffers, unsigned max)
 {
-	const struct tx *tx = &((struct afpacket *)relay->priv)->tx;
 	for (unsigned i = 0; i < max; i++) {
 		buffers[i].data = tx->memory + (size_t)i * tx->room;
 		buffers[i].room = tx->room;
@@ -289,10 +290,9 @@ static bool stops_all(int error)
  * sendmmsg() hides the error of a frame behind the success of those before it: so ask
  * again.
  */
-static void afpacket_tx_submit(struct relay *relay, const struct relay_buffer *buffers,
-			       unsigned n)
+static void tx_submit(struct tx *tx, struct relay *relay,
+		      const struct relay_buffer *buffers, unsigned n)
 {
-	struct tx *tx = &((struct afpacket *)relay->priv)->tx;
 	unsigned done = 0, waits = 0;
 	for (unsigned i = 0; i < n; i++)
 		tx->pieces[i].iov_len = buffers[i].len;
@@ -346,6 +346,56 @@ fail:
 	return r;
 }
 
+/* ---- send ---- */
+
+static unsigned afpacket_tx_reserve(struct relay *relay, struct relay_buffer *buffers,
+				    unsigned max)
+{
+	struct afpacket *ap = relay->priv;
+	return ap->xdp ? afxdp_send_reserve(ap->xdp, buffers, max)
+		       : tx_reserve(&ap->tx, buffers, max);
+}
+
+static void afpacket_tx_submit(struct relay *relay, const struct relay_buffer *buffers,
+			       unsigned n)
+{
+	struct afpacket *ap = relay->priv;
+	if (ap->xdp)
+		afxdp_send_submit(ap->xdp, relay, buffers, n);
+	else
+		tx_submit(&ap->tx, relay, buffers, n);
+}
+
+/* why_not: what auto could not have, as afxdp_send_open() said it, and error its errno. */
+static void say_fallback(struct relay *relay, const char *why_not, int error)
+{
+	snprintf(relay->sends_by, sizeof(relay->sends_by), "sendmmsg (%s: %s)", why_not,
+		 strerror(error));
+}
+
+static int send_open(struct relay *relay, struct afpacket *ap, enum relay_send send,
+		     const char **why)
+{
+	snprintf(relay->sends_by, sizeof(relay->sends_by), "sendmmsg");
+	if (send != RELAY_SEND_SOCKET) {
+		int r = afxdp_send_open(&ap->xdp, &relay->netif, why);
+		if (r == 0)
+			snprintf(relay->sends_by, sizeof(relay->sends_by), "AF_XDP");
+		if (r == 0 || send == RELAY_SEND_XDP)
+			return r;
+		say_fallback(relay, *why, -r);
+	}
+	return tx_open(&ap->tx, &relay->netif, why);
+}
+
+static void send_close(struct afpacket *ap)
+{
+	if (ap->xdp)
+		afxdp_send_close(ap->xdp);
+	else
+		tx_close(&ap->tx);
+}
+
 /* ---- both ---- */
 
 static void afpacket_stats_refresh(struct relay *relay)
@@ -366,7 +416,7 @@ static int afpacket_open(struct relay *relay, const struct relay_config *config,
 	int r = rx_open(&ap->rx, config, &relay->netif, why);
 	if (r < 0)
 		goto fail_rx;
-	r = tx_open(&ap->tx, &relay->netif, why);
+	r = send_open(relay, ap, config->send, why);
 	if (r < 0)
 		goto fail_tx;
 	relay->priv = ap;
@@ -382,7 +432,7 @@ fail_rx:
 static void afpacket_close(struct relay *relay)
 {
 	struct afpacket *ap = relay->priv;
-	tx_close(&ap->tx);
+	send_close(ap);
 	rx_close(&ap->rx);
 	free(ap);
 	relay->priv = NULL;

@@ -220,6 +220,9 @@ static void free_relay(struct pcap_relay *pr)
 static int pcap_relay_open(struct relay *relay, const struct relay_config *config,
 			   const char **why)
 {
+	*why = "libpcap sends in its own way only";
+	if (config->send == RELAY_SEND_XDP)
+		return -EOPNOTSUPP;
 	struct pcap_relay *pr = calloc(1, sizeof(*pr));
 	if (!pr)
 		return -ENOMEM;

@@ -35,6 +35,7 @@ START_TEST(test_example)
 	    "  \"user\": \"nobody\", \"log\": \"debug\", \"max_clients\": 10,\n"
 	    "  \"max_endpoints\": 100, // of one client\n"
 	    "  \"relays\": [ { \"interface\": \"eth1\", \"backend\": \"pcap\",\n"
+	    "                \"send\": \"socket\",\n"
 	    "                \"promiscuous\": false, \"frame_size\": 1522,\n"
 	    "                \"ring_frames\": 8192 }, {\"interface\": \"eth2\"} ] }";
 	struct ecp_error err;
@@ -49,10 +50,12 @@ START_TEST(test_example)
 	ck_assert_str_eq(config.relays[0].interface, "eth1");
 	ck_assert_str_eq(config.relays[0].backend, "pcap");
 	ck_assert(!config.relays[0].promiscuous);
+	ck_assert_int_eq(config.relays[0].send, RELAY_SEND_SOCKET);
 	ck_assert_uint_eq(config.relays[0].frame_size, 1522);
 	ck_assert_uint_eq(config.relays[0].ring_frames, 8192);
 	ck_assert_str_eq(config.relays[1].backend, "af_packet");
 	ck_assert(config.relays[1].promiscuous);
+	ck_assert_int_eq(config.relays[1].send, RELAY_SEND_AUTO);
 }
 END_TEST
 
@@ -85,6 +88,8 @@ static const struct {
     {"{\"capture_group\": \"nobody-such\"}", "capture_group: there is no"},
     {"{\"relays\": [{\"interface\": \"e\", \"backend\": \"dpdk\"}]}",
      "none of af_packet, pcap"},
+    {"{\"relays\": [{\"interface\": \"e\", \"send\": \"fast\"}]}",
+     "send: \"fast\" is none of auto, xdp, socket"},
     {"{\"relays\": [{\"interface\": \"e\", \"promiscuous\": 1}]}", "true or false"},
     {"{\"relays\": [{\"interface\": \"e\"}, {\"interface\": \"e\"}]}", "e is named twice"},
     {"{\"relays\": [{\"interface\": \"e\", \"frame_size\": 100000}]}",
@@ -133,6 +138,8 @@ static const struct {
 } lines[] = {
     {"etherconnd -i eth0", CONFIG_RUN},
     {"etherconnd --interface=eth0 -i eth1 --backend pcap", CONFIG_RUN},
+    {"etherconnd -i eth0 --send xdp", CONFIG_RUN},
+    {"etherconnd -i eth0 -S fast", CONFIG_EXIT_USAGE},
     {"etherconnd -h", CONFIG_EXIT_OK},
     {"etherconnd -V", CONFIG_EXIT_OK},
     {"etherconnd", CONFIG_EXIT_USAGE},

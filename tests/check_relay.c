@@ -1,5 +1,6 @@
 /*
- * check_relay.c - the back-ends over a real link: every test runs over each of them.
+ * check_relay.c - the back-ends over a real link: every test runs over each of them, and
+ * over each way to send.
  *
  *   ra (02:..:0a) <=== veth ===> rb (02:..:0b)
  *   the relay                    a raw socket, the kernel's UDP, tags beside the bytes
@@ -14,11 +15,14 @@
 #include <fcntl.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,8 +31,16 @@
 #define FRAME_ROOM  9300
 #define MTU         1500
 
-static const char *const backends[] = {"af_packet", "pcap"};
-#define N_BACKENDS 2
+static const struct way {
+	const char *name, *backend;
+	enum relay_send send;
+} ways[] = {
+    {"af_packet by socket", "af_packet", RELAY_SEND_SOCKET},
+    {"pcap", "pcap", RELAY_SEND_AUTO},
+    /* the last: a kernel without it runs the others */
+    {"af_packet by AF_XDP", "af_packet", RELAY_SEND_XDP},
+};
+enum { PCAP = 1, XDP = 2, N_WAYS };
 
 static struct relay relay;
 static int peer; /* raw socket on rb */
@@ -87,14 +99,15 @@ static void teardown(void)
 	sh("ip link del ra");
 }
 
-static void open_as(struct relay_config config, int backend)
+static void open_as(struct relay_config config, int way)
 {
 	char text[200] = "";
 	config.interface = "ra";
-	config.backend = backends[backend];
 	config.filter = ""; /* nobody claims anything here */
+	config.backend = ways[way].backend;
+	config.send = ways[way].send;
 	int r = relay_open(&relay, &config, text, sizeof(text));
-	ck_assert_msg(r == 0, "%s: %s", backends[backend], text);
+	ck_assert_msg(r == 0, "%s: %s", ways[way].name, text);
 }
 
 static void peer_send(const uint8_t *frame, size_t len)
@@ -253,8 +266,7 @@ START_TEST(open_says_why_not)
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char text[200] = "";
-		const char *backend =
-		    rows[i].backend ? rows[i].backend : backends[_i % N_BACKENDS];
+		const char *backend = rows[i].backend ? rows[i].backend : ways[_i].backend;
 		struct relay_config config = {.interface = rows[i].interface,
 					      .backend = backend};
 		if (rows[i].before)
@@ -269,7 +281,7 @@ END_TEST
 START_TEST(open_without_privilege)
 {
 	char text[200] = "";
-	struct relay_config config = {.interface = "ra", .backend = backends[_i]};
+	struct relay_config config = {.interface = "ra", .backend = ways[_i].backend};
 	ck_assert_int_eq(seteuid(65534), 0);
 	int r = relay_open(&relay, &config, text, sizeof(text));
 	ck_assert_int_eq(seteuid(0), 0);
@@ -515,20 +527,24 @@ END_TEST
 
 START_TEST(sends_bursts_in_order)
 {
-	enum { SENT = 200 };
-	static struct bytes frames[SENT];
+	/* more than any ring holds, in bursts of every size */
+	enum { BURSTS = 2 * RELAY_BURST };
+	static struct bytes frames[RELAY_BURST];
+	uint64_t sent = 0, bytes = 0;
 	open_as((struct relay_config){.promiscuous = true}, _i);
-	for (uint16_t i = 0; i < SENT; i++)
-		frames[i] = make(0x0b, 0x0a, NULL, i, 60u + i);
-	for (unsigned at = 0; at < SENT; at += RELAY_BURST)
-		submit(frames + at, SENT - at < RELAY_BURST ? SENT - at : RELAY_BURST);
-	uint64_t bytes = 0;
-	for (unsigned i = 0; i < SENT; i++) {
-		struct bytes got = peer_receive();
-		ck_same(&got, &frames[i], "burst");
-		bytes += got.len;
+	for (unsigned burst = 0; burst < BURSTS; burst++) {
+		unsigned n = burst % RELAY_BURST + 1;
+		for (unsigned i = 0; i < n; i++)
+			frames[i] =
+			    make(0x0b, 0x0a, NULL, (uint16_t)(sent + i), 60u + burst + i);
+		submit(frames, n);
+		for (unsigned i = 0; i < n; i++, sent++) {
+			struct bytes got = peer_receive();
+			ck_same(&got, &frames[i], "burst");
+			bytes += got.len;
+		}
 	}
-	ck_assert_uint_eq(relay.stats.tx, SENT);
+	ck_assert_uint_eq(relay.stats.tx, sent);
 	ck_assert_uint_eq(relay.stats.tx_bytes, bytes);
 	relay_close(&relay);
 }
@@ -640,6 +656,36 @@ START_TEST(up_without_a_frame)
 }
 END_TEST
 
+/* What could not be sent is lost: it does not leave later, and it fills up nothing. */
+START_TEST(lost_is_lost)
+{
+	enum { BURSTS = 40, ROUNDS = 3 };
+	static struct bytes frames[RELAY_BURST];
+	open_as((struct relay_config){.promiscuous = true}, _i);
+	for (unsigned round = 1; round <= ROUNDS; round++) {
+		for (uint16_t i = 0; i < RELAY_BURST; i++)
+			frames[i] = make(0x0b, 0x0a, NULL, i, 60);
+		sh("ip link set ra down");
+		expect_down(-ENETDOWN);
+		for (unsigned burst = 0; burst < BURSTS; burst++)
+			submit(frames, RELAY_BURST);
+		ck_assert_uint_eq(relay.stats.tx_down, round * BURSTS * RELAY_BURST);
+		sh("ip link set ra up");
+		expect_frames_again();
+		for (uint16_t i = 0; i < RELAY_BURST; i++)
+			frames[i] = make(0x0b, 0x0a, NULL, 1000 + i, 60);
+		submit(frames, RELAY_BURST);
+		ck_assert_uint_eq(relay.stats.tx, round * RELAY_BURST);
+		ck_assert_uint_eq(relay.stats.tx_bytes, round * RELAY_BURST * 60);
+		for (unsigned i = 0; i < RELAY_BURST; i++) {
+			struct bytes got = peer_receive();
+			ck_same(&got, &frames[i], "after it came up");
+		}
+	}
+	relay_close(&relay);
+}
+END_TEST
+
 START_TEST(opens_without_carrier)
 {
 	struct relay_frame frame;
@@ -665,7 +711,226 @@ START_TEST(interface_goes_away)
 }
 END_TEST
 
+/* ---- sending by AF_XDP alone ---- */
+
+/* A packet socket's frames vanish in a device without a carrier, and count as sent. */
+START_TEST(without_carrier)
+{
+	struct bytes frames[] = {make(0x0b, 0x0a, NULL, 1, 60),
+				 make(0x0b, 0x0a, NULL, 2, 60),
+				 make(0x0b, 0x0a, NULL, 3, 60)};
+	open_as((struct relay_config){.promiscuous = true}, XDP);
+	sh("ip link set rb down");
+	submit(frames, 2);
+	ck_assert_uint_eq(relay.stats.tx_down, 2);
+	ck_assert_uint_eq(relay.stats.tx, 0);
+	sh("ip link set rb up");
+	expect_frames_again();
+	submit(frames + 2, 1);
+	ck_assert_uint_eq(relay.stats.tx, 1);
+	struct bytes got = peer_receive();
+	ck_same(&got, &frames[2], "the one after");
+	relay_close(&relay);
+}
+END_TEST
+
+/* The peer of a veth takes nothing above its own MTU, and the driver says so. */
+START_TEST(dropped_by_the_driver)
+{
+	static const struct {
+		const char *row;
+		unsigned lens[6]; /* those over 1000 are dropped */
+	} rows[] = {
+	    {"first", {1200, 60, 61}},
+	    {"last", {60, 61, 1200}},
+	    {"alone", {1200}},
+	    {"all", {1200, 1201, 1202, 1203}},
+	    {"between", {60, 1200, 61, 1201, 1202, 62}},
+	};
+	sh("ip link set rb mtu 986");
+	open_as((struct relay_config){.promiscuous = true}, XDP);
+	for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
+		struct bytes frames[6];
+		struct ecp_relay_stats before = relay.stats;
+		uint64_t n = 0, sent = 0, bytes = 0;
+		for (; n < 6 && rows[row].lens[n]; n++)
+			frames[n] = make(0x0b, 0x0a, NULL, (uint16_t)n, rows[row].lens[n]);
+		submit(frames, (unsigned)n);
+		for (unsigned i = 0; i < n; i++) {
+			if (frames[i].len > 1000)
+				continue;
+			struct bytes got = peer_receive();
+			ck_same(&got, &frames[i], rows[row].row);
+			sent++;
+			bytes += got.len;
+		}
+		ck_assert_msg(relay.stats.tx - before.tx == sent, "%s: tx", rows[row].row);
+		ck_assert_msg(relay.stats.tx_error - before.tx_error == n - sent,
+			      "%s: tx_error", rows[row].row);
+		ck_assert_msg(relay.stats.tx_bytes - before.tx_bytes == bytes,
+			      "%s: tx_bytes", rows[row].row);
+	}
+	relay_close(&relay);
+}
+END_TEST
+
+/* A tap whose queue nobody empties: what fits is sent, the rest is counted. */
+START_TEST(full_device)
+{
+	enum { BURSTS = 20, SENT = BURSTS * RELAY_BURST };
+	static struct bytes frames[RELAY_BURST];
+	struct ifreq tap_name = {.ifr_name = "rt", .ifr_flags = IFF_TAP | IFF_NO_PI};
+	int tap = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (tap < 0) {
+		printf("SKIP: /dev/net/tun: %s\n", strerror(errno));
+		return;
+	}
+	ck_assert_int_eq(ioctl(tap, TUNSETIFF, &tap_name), 0);
+	sh("ip link set rt up");
+	struct relay_config config = {.interface = "rt", .send = RELAY_SEND_XDP};
+	char text[200];
+	ck_assert_msg(relay_open(&relay, &config, text, sizeof(text)) == 0, "%s", text);
+	for (unsigned burst = 0; burst < BURSTS; burst++) {
+		for (unsigned i = 0; i < RELAY_BURST; i++)
+			frames[i] = make(0x0b, 0x0a, NULL, (uint16_t)i, 60);
+		submit(frames, RELAY_BURST);
+	}
+	uint64_t got = 0;
+	while (read(tap, frames[0].data, FRAME_ROOM) > 0)
+		got++;
+	ck_assert_uint_gt(relay.stats.tx_error, 0);
+	ck_assert_uint_eq(relay.stats.tx, got);
+	ck_assert_uint_eq(relay.stats.tx + relay.stats.tx_error, SENT);
+	submit(frames + 1, 1);
+	ck_assert_uint_eq(relay.stats.tx, got + 1);
+	relay_close(&relay);
+	close(tap);
+}
+END_TEST
+
+/* No driver needs to know of AF_XDP. */
+START_TEST(on_devices_of_all_kinds)
+{
+	static const struct {
+		const char *row, *make;
+		bool arrives; /* at the veth peer */
+	} rows[] = {
+	    {"dummy", "ip link add rk type dummy", false},
+	    {"macvlan", "ip link add rk link ra type macvlan mode bridge", true},
+	    {"bridge",
+	     "ip link add rk type bridge mcast_snooping 0 && ip link set ra master rk",
+	     true},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		static const uint16_t tag[4] = {0x8100, 100};
+		struct bytes b = make(0x0b, 0x0a, tag, (uint16_t)i, 64);
+		struct relay_config config = {.interface = "rk", .send = RELAY_SEND_XDP};
+		char text[200];
+		if (system(rows[i].make) != 0) {
+			printf("SKIP: no %s device here\n", rows[i].row);
+			continue;
+		}
+		sh("ip link set rk up");
+		int r = relay_open(&relay, &config, text, sizeof(text));
+		ck_assert_msg(r == 0, "%s: %s", rows[i].row, text);
+		submit(&b, 1);
+		ck_assert_msg(relay.stats.tx == 1, "%s", rows[i].row);
+		if (rows[i].arrives) {
+			struct bytes got = peer_receive();
+			ck_same(&got, &b, rows[i].row);
+		}
+		relay_close(&relay);
+		sh("ip link del rk");
+	}
+}
+END_TEST
+
+/* What auto does when AF_XDP cannot be had, and what xdp says then. */
+START_TEST(without_af_xdp)
+{
+	static const struct {
+		const char *row, *before;
+		bool queue_taken;
+		int error;
+		const char *text, *sends_by;
+	} rows[] = {
+	    {"the queue is another's", NULL, true, -EBUSY,
+	     "cannot open ra: AF_XDP on queue 0: Device or resource busy",
+	     "sendmmsg (AF_XDP on queue 0: Device or resource busy)"},
+	    {"large MTU", "ip link set ra mtu 4075 && ip link set rb mtu 4075", false,
+	     -EMSGSIZE, "cannot open ra: AF_XDP with this MTU: Message too long",
+	     "sendmmsg (AF_XDP with this MTU: Message too long)"},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[200] = "";
+		struct relay other;
+		struct relay_config config = {.interface = "ra", .send = RELAY_SEND_XDP};
+		if (rows[i].before)
+			sh(rows[i].before);
+		if (rows[i].queue_taken)
+			ck_assert_int_eq(relay_open(&other, &config, text, 200), 0);
+		ck_assert_int_eq(relay_open(&relay, &config, text, 200), rows[i].error);
+		ck_assert_str_eq(text, rows[i].text);
+		config.send = RELAY_SEND_AUTO;
+		ck_assert_int_eq(relay_open(&relay, &config, text, 200), 0);
+		ck_assert_str_eq(relay.sends_by, rows[i].sends_by);
+		struct bytes b = make(0x0b, 0x0a, NULL, 1, 60);
+		submit(&b, 1);
+		struct bytes got = peer_receive();
+		ck_same(&got, &b, rows[i].row);
+		relay_close(&relay);
+		if (rows[i].queue_taken)
+			relay_close(&other);
+	}
+}
+END_TEST
+
+/* The largest MTU in whole frames. */
+START_TEST(as_large_as_it_gets)
+{
+	static const uint16_t tag[4] = {0x8100, 100};
+	static const uint32_t mtus[] = {2026, 2027, 4074};
+	for (size_t i = 0; i < sizeof(mtus) / sizeof(mtus[0]); i++) {
+		char command[80], text[200];
+		struct relay_config config = {.interface = "ra"};
+		snprintf(command, sizeof(command),
+			 "ip link set ra mtu %u && ip link set rb mtu %u", mtus[i],
+			 mtus[i]);
+		sh(command);
+		ck_assert_int_eq(relay_open(&relay, &config, text, sizeof(text)), 0);
+		ck_assert_str_eq(relay.sends_by, "AF_XDP");
+		struct bytes b = make(0x0b, 0x0a, tag, 1, mtus[i] + 18);
+		submit(&b, 1);
+		struct bytes got = peer_receive();
+		ck_same(&got, &b, command);
+		relay_close(&relay);
+	}
+}
+END_TEST
+
+START_TEST(pcap_has_no_choice)
+{
+	char text[200];
+	struct relay_config config = {
+	    .interface = "ra", .backend = "pcap", .send = RELAY_SEND_XDP};
+	ck_assert_int_eq(relay_open(&relay, &config, text, sizeof(text)), -EOPNOTSUPP);
+	ck_assert_str_eq(text, "cannot open ra: libpcap sends in its own way only: "
+			       "Operation not supported");
+}
+END_TEST
+
 /* ---- */
+
+/* May this process have such a socket? */
+static bool have_af_xdp(void)
+{
+	int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (fd >= 0)
+		close(fd);
+	else
+		printf("SKIP: AF_XDP: %s\n", strerror(errno));
+	return fd >= 0;
+}
 
 /* Own frames of the kernel (neighbour discovery) would disturb the order of things. */
 static bool quiet_namespace(void)
@@ -676,32 +941,45 @@ static bool quiet_namespace(void)
 
 static TCase *all_tests(void)
 {
-	const TTest *const tests[] = {
+	const TTest *const receiving[] = {
 	    open_says_why_not,
 	    open_without_privilege,
-	    close_leaves_nothing,
 	    receives_every_shape,
 	    tells_the_time,
 	    receives_bursts_in_order,
 	    counts_what_the_kernel_drops,
 	    receives_a_foreign_mac,
-	    own_frames_are_ignored,
 	    long_frames,
 	    unfinished_checksum_is_flagged,
+	};
+	const TTest *const sending[] = {
+	    close_leaves_nothing,
+	    own_frames_are_ignored,
 	    sends_every_shape,
 	    sends_bursts_in_order,
 	    oversize_is_counted_and_skipped,
 	    nonsense_is_an_error_of_its_own,
 	    down_and_up_again,
 	    up_without_a_frame,
+	    lost_is_lost,
 	    opens_without_carrier,
 	    interface_goes_away,
 	};
+	const TTest *const xdp_tests[] = {
+	    without_carrier,         dropped_by_the_driver, full_device,
+	    on_devices_of_all_kinds, without_af_xdp,        as_large_as_it_gets,
+	};
+	bool xdp = have_af_xdp();
 	TCase *tc = tcase_create("back-ends");
 	tcase_set_timeout(tc, 30);
 	tcase_add_checked_fixture(tc, setup, teardown);
-	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
-		tcase_add_loop_test(tc, tests[i], 0, N_BACKENDS);
+	for (size_t i = 0; i < sizeof(receiving) / sizeof(receiving[0]); i++)
+		tcase_add_loop_test(tc, receiving[i], 0, XDP);
+	for (size_t i = 0; i < sizeof(sending) / sizeof(sending[0]); i++)
+		tcase_add_loop_test(tc, sending[i], 0, xdp ? N_WAYS : XDP);
+	for (size_t i = 0; xdp && i < sizeof(xdp_tests) / sizeof(xdp_tests[0]); i++)
+		tcase_add_test(tc, xdp_tests[i]);
+	tcase_add_test(tc, pcap_has_no_choice);
 	return tc;
 }
 
