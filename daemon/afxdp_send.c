@@ -41,14 +41,17 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
-#define DEPTH      2048u                 /* of both rings: a power of two */
-#define CHUNKS     (DEPTH + RELAY_BURST) /* a burst beyond what the kernel may hold */
-#define CHUNK_MIN  2048u
-#define CHUNK_MAX  4096u
-#define SEND_QUEUE (2 << 20)           /* bytes; the kernel grants less by its own sysctl */
-#define NOWHERE    (UINT64_C(1) << 40) /* beyond all memory */
+#define DEPTH         2048u                 /* of both rings: a power of two */
+#define CHUNKS        (DEPTH + RELAY_BURST) /* a burst beyond what the kernel may hold */
+#define CHUNK_MIN     2048u
+#define CHUNK_MAX     4096u
+#define SEND_QUEUE    (2 << 20) /* bytes; the kernel grants less by its own sysctl */
+#define BIND_WAIT_MS  500
+#define BIND_PAUSE_MS 5
+#define NOWHERE       (UINT64_C(1) << 40) /* beyond all memory */
 
 #ifndef XDP_MAX_TX_SKB_BUDGET /* linux/if_xdp.h before 6.17 */
 #define XDP_MAX_TX_SKB_BUDGET 9
@@ -312,6 +315,22 @@ static int open_rings(struct afxdp_send *xs)
 				 &layout.cr, sizeof(uint64_t));
 }
 
+/*
+ * The kernel lets go of the queue only a while after its last socket was closed: a daemon that
+ * takes over from one that has just ended must not take it for another's.
+ */
+static int bind_waiting(int fd, const struct sockaddr_xdp *address)
+{
+	const struct timespec pause = {.tv_nsec = BIND_PAUSE_MS * 1000000L};
+	for (unsigned waited_ms = 0;; waited_ms += BIND_PAUSE_MS) {
+		if (bind(fd, (const struct sockaddr *)address, sizeof(*address)) == 0)
+			return 0;
+		if (errno != EBUSY || waited_ms >= BIND_WAIT_MS)
+			return errno;
+		nanosleep(&pause, NULL);
+	}
+}
+
 static int bind_to(const struct afxdp_send *xs, int ifindex)
 {
 	struct sockaddr_xdp address = {
@@ -319,9 +338,10 @@ static int bind_to(const struct afxdp_send *xs, int ifindex)
 	    .sxdp_flags = XDP_COPY | XDP_USE_NEED_WAKEUP,
 	    .sxdp_ifindex = (uint32_t)ifindex,
 	};
-	if (bind(xs->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
-	int error = kick(xs);
+	int error = bind_waiting(xs->fd, &address);
+	if (error)
+		return -error;
+	error = kick(xs);
 	return error == ENETDOWN ? 0 : -error;
 }
 

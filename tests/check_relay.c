@@ -885,6 +885,19 @@ START_TEST(without_af_xdp)
 }
 END_TEST
 
+/* The kernel lets go of the queue only a while after it was closed. */
+START_TEST(takes_over_at_once)
+{
+	struct bytes b = make(0x0b, 0x0a, NULL, 1, 60);
+	for (unsigned i = 0; i < 5; i++) {
+		open_as((struct relay_config){.promiscuous = true}, XDP);
+		submit(&b, 1);
+		ck_assert_uint_eq(relay.stats.tx, 1);
+		relay_close(&relay);
+	}
+}
+END_TEST
+
 /* The largest MTU in whole frames. */
 START_TEST(as_large_as_it_gets)
 {
@@ -967,7 +980,8 @@ static TCase *all_tests(void)
 	};
 	const TTest *const xdp_tests[] = {
 	    without_carrier,         dropped_by_the_driver, full_device,
-	    on_devices_of_all_kinds, without_af_xdp,        as_large_as_it_gets,
+	    on_devices_of_all_kinds, without_af_xdp,        takes_over_at_once,
+	    as_large_as_it_gets,
 	};
 	bool xdp = have_af_xdp();
 	TCase *tc = tcase_create("back-ends");
