@@ -161,7 +161,7 @@ uint64_t interface_rx_packets(const char *ifname)
 
 #define BATCH 64
 
-uint64_t raw_send_for(int fd, uint8_t *frames, unsigned n_frames, unsigned len,
+uint64_t raw_send_for(int fd, const uint8_t *frames, unsigned n_frames, unsigned len,
 		      double seconds)
 {
 	struct mmsghdr msgs[BATCH] = {0};
@@ -175,7 +175,7 @@ uint64_t raw_send_for(int fd, uint8_t *frames, unsigned n_frames, unsigned len,
 	}
 	for (double end = seconds_now() + seconds; seconds_now() < end;) {
 		for (unsigned i = 0; i < BATCH; i++, at = at + 1 == n_frames ? 0 : at + 1)
-			iov[i].iov_base = frames + (size_t)at * len;
+			iov[i].iov_base = (void *)(uintptr_t)(frames + (size_t)at * len);
 		int n = sendmmsg(fd, msgs, BATCH, 0);
 		if (n < 0 && errno != ENOBUFS)
 			die("sendmmsg");

@@ -46,8 +46,16 @@ uint64_t interface_rx_packets(const char *ifname);
  * Send n_frames prepared frames of len bytes, over and over, for so many seconds, 64 in one
  * sendmmsg(); returns how many were sent.
  */
-uint64_t raw_send_for(int fd, uint8_t *frames, unsigned n_frames, unsigned len,
+uint64_t raw_send_for(int fd, const uint8_t *frames, unsigned n_frames, unsigned len,
 		      double seconds);
+
+/* The same by AF_XDP, each frame copied into its memory.  Possible: the kernel has it. */
+struct raw_xdp;
+bool raw_xdp_possible(void);
+struct raw_xdp *raw_xdp_open(const char *ifname);
+uint64_t raw_xdp_send_for(struct raw_xdp *xdp, const uint8_t *frames, unsigned n_frames,
+			  unsigned len, double seconds);
+void raw_xdp_close(struct raw_xdp *xdp);
 
 /* A TPACKET_V2 ring that waits as the daemon does. */
 struct raw_ring;

@@ -75,13 +75,13 @@ static struct ec_relay *try_connect(void)
 	return relay;
 }
 
-/* A daemon that serves: its pid, and a client of it. */
-static pid_t start_daemon(struct ec_relay **relay)
+/* A daemon that serves, and how it sends: its pid, and a client of it. */
+static pid_t start_daemon(struct ec_relay **relay, const char *send)
 {
 	pid_t pid = fork();
 	if (pid == 0) {
 		execl(o.etherconnd, o.etherconnd, "-i", o.ifname, "-s", o.socket, "-l",
-		      "error", (char *)NULL);
+		      "error", "--send", send, (char *)NULL);
 		die(o.etherconnd);
 	}
 	double limit = seconds_now() + 5;
@@ -218,7 +218,7 @@ static void receive_daemon(const char *name, unsigned n_endpoints)
 	struct ec_frame frames[64];
 	struct ec_relay *relay;
 	int report, n;
-	pid_t daemon = start_daemon(&relay);
+	pid_t daemon = start_daemon(&relay, "auto");
 	open_endpoints(relay, l2s, n_endpoints);
 	pid_t generator = start_generator(n_endpoints, &report);
 	double begin = 0, last = 0, cpu = 0;
@@ -240,35 +240,54 @@ static void receive_daemon(const char *name, unsigned n_endpoints)
 
 /* ---- send ---- */
 
-#define SEND_BARE "send: bare sendmmsg"
+#define SEND_BARE     "send: bare sendmmsg"
+#define SEND_BARE_XDP "send: bare AF_XDP"
 
+/* Beside the ratio of medians: of each run to the bare sendmmsg() of the same run. */
 static void send_figures(const char *name, const char *against, uint64_t arrived,
 			 double seconds, double cpu)
 {
-	figure_add(name, "kpps", against, (double)arrived / seconds / 1e3);
+	static double bare;
+	double kpps = (double)arrived / seconds / 1e3;
+	if (!strcmp(name, SEND_BARE))
+		bare = kpps;
+	figure_add(name, "kpps", against, kpps);
 	figure_add(name, "cpu ns", against, cpu / (double)arrived * 1e9);
+	figure_add(name, "% sendmmsg", NULL, 100 * kpps / bare);
 }
 
-static void send_bare(void)
+static void send_by_socket(const uint8_t *frames)
+{
+	int fd = raw_socket(o.ifname, 0);
+	raw_send_for(fd, frames, ENDPOINTS_MAX, FRAME_LEN, SECONDS);
+	close(fd);
+}
+
+static void send_by_xdp(const uint8_t *frames)
+{
+	struct raw_xdp *xdp = raw_xdp_open(o.ifname);
+	raw_xdp_send_for(xdp, frames, ENDPOINTS_MAX, FRAME_LEN, SECONDS);
+	raw_xdp_close(xdp);
+}
+
+static void send_bare(const char *name, void (*send)(const uint8_t *frames))
 {
 	uint8_t *frames = make_frames(ENDPOINTS_MAX, true);
-	int fd = raw_socket(o.ifname, 0);
 	uint64_t before = peer_received();
 	double begin = seconds_now(), cpu = cpu_seconds_self();
-	raw_send_for(fd, frames, ENDPOINTS_MAX, FRAME_LEN, SECONDS);
+	send(frames);
 	double took = seconds_now() - begin;
 	cpu = cpu_seconds_self() - cpu;
-	send_figures(SEND_BARE, NULL, peer_received() - before, took, cpu);
-	close(fd);
+	send_figures(name, SEND_BARE, peer_received() - before, took, cpu);
 	free(frames);
 }
 
-static void send_daemon(const char *name, unsigned n_endpoints)
+static void send_daemon(const char *name, const char *send, unsigned n_endpoints)
 {
 	static struct ec_l2 *l2s[ENDPOINTS_MAX];
 	static const uint8_t dst[6] = {0x02, 0xee, 0, 0, 0, 1};
 	struct ec_relay *relay;
-	pid_t daemon = start_daemon(&relay);
+	pid_t daemon = start_daemon(&relay, send);
 	open_endpoints(relay, l2s, n_endpoints);
 	uint8_t *frames = make_frames(1, true);
 	const uint8_t *packet = frames + 18;
@@ -286,7 +305,8 @@ static void send_daemon(const char *name, unsigned n_endpoints)
 	if (arrived < sent)
 		printf("%s: %lu of %lu frames did not arrive\n", name, sent - arrived,
 		       sent);
-	send_figures(name, SEND_BARE, arrived, took, cpu);
+	send_figures(name, strcmp(send, "xdp") ? SEND_BARE : SEND_BARE_XDP, arrived, took,
+		     cpu);
 	free(frames);
 	ec_relay_close(relay);
 	end(daemon);
@@ -442,40 +462,66 @@ static int resolve(void *arg, const struct sockaddr *dst, uint8_t mac[6])
 	return 0;
 }
 
-static void rtt_daemon(uint8_t peer_mac[6])
+static void rtt_daemon(const char *name, const char *send, uint8_t peer_mac[6])
 {
 	struct ec_relay *relay;
 	struct ec_l2 *l2;
 	struct ec_udp *udp;
 	struct ec_l2addr addr = {.n_vlans = 0};
 	struct ec_udp_opts opts = EC_UDP_OPTS;
-	pid_t daemon = start_daemon(&relay);
+	pid_t daemon = start_daemon(&relay, send);
 	memcpy(addr.mac, ec_mac, 6);
 	opts.resolve = resolve;
 	opts.resolve_arg = peer_mac;
 	if (ec_l2_open(&l2, relay, &addr, NULL) < 0 ||
 	    ec_udp_open(&udp, l2, "10.9.0.4:1000", &opts) < 0)
 		die(ec_error_text());
-	round_trips("round trip: daemon and client, blocking", ask_daemon, udp);
+	round_trips(name, ask_daemon, udp);
 	ec_relay_close(relay);
 	end(daemon);
 }
 
 /* ---- all of it ---- */
 
-static void run_all(uint8_t peer_mac[6])
+static void receive_all(void)
 {
 	receive_bare();
 	receive_daemon("receive: daemon + client, 1 endpoint", 1);
 	receive_daemon("receive: daemon + client, 10,000 endpoints", ENDPOINTS_MAX);
-	send_bare();
-	send_daemon("send: daemon + client, 1 endpoint", 1);
-	send_daemon("send: daemon + client, 10,000 endpoints", ENDPOINTS_MAX);
+}
+
+static void send_all(void)
+{
+	send_bare(SEND_BARE, send_by_socket);
+	send_daemon("send: daemon by socket, 1 endpoint", "socket", 1);
+	send_daemon("send: daemon by socket, 10,000 endpoints", "socket", ENDPOINTS_MAX);
+	if (!raw_xdp_possible())
+		return;
+	send_bare(SEND_BARE_XDP, send_by_xdp);
+	send_daemon("send: daemon by AF_XDP, 1 endpoint", "xdp", 1);
+	send_daemon("send: daemon by AF_XDP, 10,000 endpoints", "xdp", ENDPOINTS_MAX);
+}
+
+static void rtt_all(uint8_t peer_mac[6])
+{
 	pid_t echo = start_echo();
 	rtt_kernel();
 	rtt_raw(peer_mac);
-	rtt_daemon(peer_mac);
+	rtt_daemon("round trip: daemon by socket, blocking", "socket", peer_mac);
+	if (raw_xdp_possible())
+		rtt_daemon("round trip: daemon by AF_XDP, blocking", "xdp", peer_mac);
 	end(echo);
+}
+
+/* Part of it by name: receive, send, rtt. */
+static void run(const char *only, uint8_t peer_mac[6])
+{
+	if (!only || !strcmp(only, "receive"))
+		receive_all();
+	if (!only || !strcmp(only, "send"))
+		send_all();
+	if (!only || !strcmp(only, "rtt"))
+		rtt_all(peer_mac);
 }
 
 int main(int argc, char **argv)
@@ -499,7 +545,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < o.runs && i < BENCH_RUNS_MAX; i++) {
 		printf("run %d of %d\n", i + 1, o.runs);
 		fflush(stdout);
-		run_all(peer_mac);
+		run(getenv("BENCH_ONLY"), peer_mac);
 	}
 	figures_print();
 	return figures_write(o.json) < 0;
