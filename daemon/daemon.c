@@ -6,17 +6,15 @@
 #include "daemon/systemd.h"
 
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
-/*
- * How to wait after a turn that moved so many frames.  Under load a short timed sleep lets a
- * burst gather: woken for each frame, we would make the sender pay 8 us to wake us, and work
- * on bursts of one.  Few frames mean somebody waits for an answer: look again at once, then
- * block.  (Measured: proto/PROTOCOL.md, "Waiting".)
- */
-#define BUSY_FRAMES   8
-#define FULL_FRAMES   RELAY_BURST
-#define BUSY_SLEEP_US 30
+static int64_t now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
 
 static int daemon_turn(void *arg)
 {
@@ -30,10 +28,9 @@ static int daemon_turn(void *arg)
 	}
 	if (trouble)
 		control_end_broken(&daemon->control);
-	if (moved >= BUSY_FRAMES && moved < FULL_FRAMES)
-		return BUSY_SLEEP_US;
-	if (moved)
-		return 0;
+	int wait = pace_after(&daemon->pace, moved, now_ns());
+	if (wait != PACE_BLOCK)
+		return wait;
 	for (unsigned i = 0; i < daemon->n_datapaths; i++)
 		asleep &= datapath_sleep(&daemon->datapaths[i]);
 	return asleep ? LOOP_BLOCK : 0;

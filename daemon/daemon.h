@@ -9,6 +9,7 @@
 
 #include "daemon/config.h"
 #include "daemon/control.h"
+#include "daemon/pace.h"
 
 struct daemon {
 	struct loop *loop;
@@ -16,6 +17,7 @@ struct daemon {
 	struct loop_fd relay_watch[CONFIG_RELAYS_MAX];
 	unsigned n_datapaths;
 	struct control control;
+	struct pace pace;
 	char socket[108]; /* to unlink; "" if it is not ours */
 };
 

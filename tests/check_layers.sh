@@ -29,7 +29,7 @@ faults() (
 		done
 	}
 	rank 'log.h log.c' '[a-z_]+' | grep -v 'daemon/log\.h'
-	rank 'hash.h hash.c netif.h netif.c kernel_filter.h kernel_filter.c loop.h loop.c channel.h channel.c endpoint_table.h endpoint_table.c' \
+	rank 'hash.h hash.c pace.h pace.c netif.h netif.c kernel_filter.h kernel_filter.c loop.h loop.c channel.h channel.c endpoint_table.h endpoint_table.c' \
 		'main|daemon|control|client|policy|datapath|config'
 	rank 'relay.h relay.c relay_afpacket.c relay_pcap.c relay_pcapfile.c relay_filter.c afxdp_send.h afxdp_send.c' 'main|daemon|control|client|policy|datapath|config|channel|endpoint_table|loop'
 	rank 'datapath.h datapath.c datapath_rx.c datapath_tx.c' 'main|daemon|control|client|policy|config|log'

@@ -1,0 +1,32 @@
+/*
+ * pace.h - how to wait after a turn of the loop.
+ *
+ * Woken for each frame, we would make its sender pay 8 us to wake us and work on bursts of one;
+ * asleep by the clock while a burst gathers, we make an answer late.  So: few frames mean
+ * somebody waits for an answer, then look again at once and block; many in a short time mean
+ * load, then sleep as long as a burst takes to come.  (Measured: docs/PERFORMANCE.md.)
+ *
+ * A value, no ownership.  Knows libc; used by daemon.c.
+ */
+#ifndef PACE_H
+#define PACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PACE_BLOCK (-1)
+
+struct pace {
+	int64_t window;    /* began then, CLOCK_MONOTONIC */
+	uint32_t frames;   /* moved since */
+	uint32_t sleep_us; /* under load; 0: there is none */
+	uint32_t idle;     /* turns in a row that moved nothing */
+};
+
+/*
+ * A turn at now_ns has moved so many frames.  0: look again at once; PACE_BLOCK: wait for news;
+ * more: sleep so many microseconds.
+ */
+int pace_after(struct pace *pace, unsigned moved, int64_t now_ns);
+
+#endif

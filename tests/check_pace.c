@@ -1,0 +1,94 @@
+/*
+ * check_pace.c - how the daemon waits: at once and then for news when frames are few, by the
+ * clock under load.
+ */
+#include "daemon/pace.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+#define US 1000
+
+/* Turns that find n frames every step_us, until the pace has settled; the last wait. */
+static int settle(struct pace *pace, int64_t *now, unsigned n, int step_us)
+{
+	int wait = 0;
+	for (unsigned i = 0; i < 2000; i++) {
+		*now += step_us * US;
+		wait = pace_after(pace, n, *now);
+		ck_assert_int_le(wait, 100);
+	}
+	return wait;
+}
+
+/* One question outstanding: never a sleep, and it blocks as soon as nothing is there. */
+START_TEST(test_question_and_answer)
+{
+	struct pace pace = {0};
+	int64_t now = 1;
+	for (unsigned i = 0; i < 2000; i++) {
+		now += 20 * US; /* 25,000 questions a second */
+		ck_assert_int_eq(pace_after(&pace, 1, now), 0);
+		now += 20 * US;
+		ck_assert_int_eq(pace_after(&pace, 0, now), PACE_BLOCK);
+	}
+}
+END_TEST
+
+START_TEST(test_load)
+{
+	static const struct {
+		unsigned frames;
+		int every_us, least, most;
+	} rows[] = {
+	    {3, 10, 100, 100}, /* 300 kpps: 64 would take 213 us, 100 are the limit */
+	    {10, 10, 60, 70},  /* 1 Mpps: the time that 64 take */
+	    {50, 10, 20, 20},  /* 5 Mpps */
+	    {64, 10, 0, 0},    /* a full burst: more is there */
+	    {1, 20, 0, 0},     /* 50 kpps: no load */
+	};
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct pace pace = {0};
+		int64_t now = 1;
+		int wait = settle(&pace, &now, rows[i].frames, rows[i].every_us);
+		ck_assert_msg(wait >= rows[i].least && wait <= rows[i].most, "row %u: %d",
+			      i, wait);
+	}
+}
+END_TEST
+
+/* The end of a load: one empty turn is slept over, the next one blocks, and stays so. */
+START_TEST(test_end_of_load)
+{
+	struct pace pace = {0};
+	int64_t now = 1;
+	ck_assert_int_eq(settle(&pace, &now, 3, 10), 100);
+	ck_assert_int_eq(pace_after(&pace, 0, now += 100 * US), 100);
+	ck_assert_int_eq(pace_after(&pace, 0, now += 100 * US), PACE_BLOCK);
+	ck_assert_int_eq(pace_after(&pace, 1, now += 5000 * US), 0);
+}
+END_TEST
+
+/* A burst out of the blue is followed by a look a little later, not by a wake-up each. */
+START_TEST(test_first_burst)
+{
+	struct pace pace = {0};
+	ck_assert_int_eq(pace_after(&pace, 30, INT64_C(1000000000)), 20);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("pace");
+	TCase *tc = tcase_create("pace");
+	tcase_add_test(tc, test_question_and_answer);
+	tcase_add_test(tc, test_load);
+	tcase_add_test(tc, test_end_of_load);
+	tcase_add_test(tc, test_first_burst);
+	suite_add_tcase(suite, tc);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
