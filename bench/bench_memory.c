@@ -16,11 +16,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SECONDS  1.0
-#define MANY     50000
-#define LEN_MAX  1500
-#define VLAN     100
-#define SOCK_DIR "/tmp/etherconnd-bench-XXXXXX"
+#define SECONDS    1.0
+#define MANY       50000
+#define RING_BYTES (16u << 20)
+#define LEN_MAX    1500
+#define VLAN       100
+#define SOCK_DIR   "/tmp/etherconnd-bench-XXXXXX"
 
 static char dir[64], sock[96];
 
@@ -45,11 +46,15 @@ struct server {
 	uint8_t *bytes;
 };
 
-/* n frames of len bytes, for n endpoints in random order, the tag beside them. */
-static void make_frames(struct server *s, uint32_t n, uint32_t len)
+/*
+ * Frames of len bytes, for n endpoints in random order, the tag beside them: as many as there
+ * are endpoints, or as fit a packet ring of the usual size.
+ */
+static uint32_t make_frames(struct server *s, uint32_t n, uint32_t len)
 {
+	uint32_t n_frames = RING_BYTES / len < MANY ? RING_BYTES / len : MANY;
 	srand(1);
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < n_frames; i++) {
 		uint8_t *f = s->bytes + (size_t)i * len;
 		memset(f, 0, len);
 		endpoint_mac((uint32_t)rand() % n, f);
@@ -58,6 +63,7 @@ static void make_frames(struct server *s, uint32_t n, uint32_t len)
 		s->frames[i] = (struct relay_frame){
 		    .data = f, .len = len, .tag = {true, ECP_TPID_8021Q, VLAN}};
 	}
+	return n_frames;
 }
 
 static void on_order(void *arg)
@@ -68,9 +74,8 @@ static void on_order(void *arg)
 		loop_stop(s->daemon.loop);
 		return;
 	}
-	make_frames(s, order.n_endpoints, order.len);
-	relay_memory_loop(&s->daemon.datapaths[0].relay, s->frames, order.n_endpoints,
-			  UINT32_MAX);
+	uint32_t n = make_frames(s, order.n_endpoints, order.len);
+	relay_memory_loop(&s->daemon.datapaths[0].relay, s->frames, n, UINT32_MAX);
 }
 
 static void serve(int orders, int ready)

@@ -33,11 +33,15 @@ TAILQ_HEAD(queue, queued);
 
 /* What L2 and UDP endpoints have in common; first member of both. */
 struct endpoint {
+	/* what each sent frame touches */
 	struct ec_relay *relay;
 	uint32_t id, generation; /* the daemon's name for it */
+	uint32_t payload_max;
 	enum ecp_endpoint_kind kind;
+	int64_t write_deadline; /* 0: none */
+	/* ... and the rest */
+	int64_t read_deadline;
 	void *user;
-	int64_t read_deadline, write_deadline; /* 0: none */
 	struct queue queue;
 	uint32_t n_queued;
 };
@@ -62,7 +66,6 @@ struct ec_l2 {
 	/* those the application asked for: the claim may have more */
 	unsigned n_ethertypes;
 	uint16_t ethertypes[EC_ETHERTYPES_MAX];
-	uint32_t payload_max;
 };
 
 struct ec_udp {
@@ -108,9 +111,15 @@ struct question {
 	char text[ECP_MSG_MAX + 1];
 };
 
+/* All that a received frame needs of its endpoint, in one place. */
 struct slot {
 	uint32_t generation;
+	bool is_udp;
+	bool neigh;                /* neigh.c looks at its frames first */
 	struct endpoint *endpoint; /* NULL: closed */
+	struct ec_l2 *l2;
+	/* itself, or the one beneath */
+	void *user;
 };
 
 struct ec_relay {
@@ -170,6 +179,8 @@ void eci_endpoint_init(struct endpoint *ep, struct ec_relay *relay,
 		       enum ecp_endpoint_kind kind, void *user);
 /* Take the daemon's answer: the endpoint has a number from now on.  0 or -errno, said. */
 int eci_endpoint_adopt(struct endpoint *ep, const struct ecp_opened_item *opened);
+/* Does an L3 payload of len bytes fit?  0 or -EMSGSIZE, said. */
+int eci_endpoint_check_length(const struct endpoint *ep, size_t len);
 /* Give it back and forget what is queued for it. */
 void eci_endpoint_close(struct endpoint *ep);
 /* Forget what is queued for it, and its number. */
@@ -267,8 +278,6 @@ int eci_l2_start(struct ec_l2 *l2, const struct ecp_opened_item *opened);
 /* Which list holds the multicast receivers of these VLANs; NULL if there are none at all. */
 struct l2_list *eci_l2_group(const struct ec_relay *relay,
 			     const uint16_t vlan[ECP_VLANS_MAX]);
-/* Does a payload of len bytes fit?  0 or -EMSGSIZE, said. */
-int eci_l2_check_length(const struct ec_l2 *l2, size_t len);
 bool eci_l2_wants(const struct ec_l2 *l2, uint16_t ethertype);
 
 #endif

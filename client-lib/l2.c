@@ -160,7 +160,6 @@ int eci_l2_start(struct ec_l2 *l2, const struct ecp_opened_item *opened)
 		eci_endpoint_close(&l2->ep);
 		return r;
 	}
-	l2->payload_max = opened->payload_max;
 	LIST_INSERT_HEAD(&l2->ep.relay->l2s, l2, of_relay);
 	return 0;
 }
@@ -210,7 +209,7 @@ EC_API const struct ec_l2addr *ec_l2_addr(const struct ec_l2 *l2)
 
 EC_API uint32_t ec_l2_payload_max(const struct ec_l2 *l2)
 {
-	return l2->payload_max;
+	return l2->ep.payload_max;
 }
 
 EC_API void ec_l2_set_read_deadline(struct ec_l2 *l2, int64_t deadline_ns)
@@ -225,21 +224,11 @@ EC_API void ec_l2_set_write_deadline(struct ec_l2 *l2, int64_t deadline_ns)
 
 /* ---- sending and receiving ---- */
 
-int eci_l2_check_length(const struct ec_l2 *l2, size_t len)
-{
-	if (len <= l2->payload_max)
-		return 0;
-	return eci_error_set(
-	    -EMSGSIZE,
-	    "%zu bytes of payload: under these tags the MTU of %s (%u) lets %u pass", len,
-	    l2->ep.relay->ifname, l2->ep.relay->mtu, l2->payload_max);
-}
-
 EC_API ssize_t ec_l2_send(struct ec_l2 *l2, const void *payload, size_t len,
 			  uint16_t ethertype, const uint8_t dst[6], unsigned flags)
 {
 	uint8_t *at;
-	int r = eci_l2_check_length(l2, len);
+	int r = eci_endpoint_check_length(&l2->ep, len);
 	if (r < 0)
 		return r;
 	if (ecp_tpid_known(ethertype) ||

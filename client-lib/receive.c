@@ -136,17 +136,24 @@ static int fanout_next(struct ec_relay *relay, struct ec_frame *frame)
 
 /* ---- the ring ---- */
 
-/* A frame for its endpoint: is it one that the application asked for? */
+/* A frame for an endpoint whose neighbours are our business: did the application ask for it? */
 static bool frame_wanted(struct ec_relay *relay, const struct ec_frame *frame)
 {
 	struct ec_l2 *l2 = frame->l2;
-	if (frame->udp || !(l2->flags & ECI_L2_NEIGH))
-		return true;
 	bool heard = eci_neigh_hear(l2, frame);
 	bool wanted = eci_l2_wants(l2, frame->ethertype);
 	if (!heard)
 		relay->stats.rx_unclaimed += !wanted;
 	return wanted && !(heard && frame->ethertype == ECP_ETHERTYPE_IPV6);
+}
+
+/* Have the endpoints of the records that follow on their way to the cache. */
+static void prefetch_next(struct ec_relay *relay)
+{
+	struct ecp_record head;
+	while (ecp_in_ahead(&relay->rx, &head))
+		if (head.endpoint < relay->n_slots)
+			__builtin_prefetch(&relay->slots[head.endpoint]);
 }
 
 /* The next frame that was seen in the ring: 1, 0 if there is none, or -EPROTO. */
@@ -161,6 +168,7 @@ static int ring_next(struct ec_relay *relay, struct ec_frame *frame)
 		if (head.type != ECP_RECORD_RX || head.aux_len < sizeof(struct ecp_rx_aux))
 			return -EPROTO;
 		ecp_in_consume(&relay->rx, &head);
+		prefetch_next(relay);
 		relay->stats.rx++;
 		frame_from_record(record, &head, frame);
 		if (head.flags & ECP_RX_FANOUT) {
@@ -171,13 +179,15 @@ static int ring_next(struct ec_relay *relay, struct ec_frame *frame)
 		}
 		const struct slot *slot =
 		    head.endpoint < relay->n_slots ? &relay->slots[head.endpoint] : NULL;
-		if (slot && slot->endpoint && slot->generation == head.generation) {
-			frame_address(frame, slot->endpoint);
-			if (frame_wanted(relay, frame))
-				return 1;
+		if (!slot || !slot->endpoint || slot->generation != head.generation) {
+			relay->stats.rx_unclaimed++; /* closed meanwhile */
 			continue;
 		}
-		relay->stats.rx_unclaimed++; /* closed meanwhile */
+		frame->l2 = slot->l2;
+		frame->udp = slot->is_udp ? (struct ec_udp *)slot->endpoint : NULL;
+		frame->user = slot->user;
+		if (!slot->neigh || frame_wanted(relay, frame))
+			return 1;
 	}
 	return error;
 }

@@ -257,6 +257,20 @@ void eci_endpoint_init(struct endpoint *ep, struct ec_relay *relay,
 	TAILQ_INIT(&ep->queue);
 }
 
+static void slot_fill(struct slot *slot, struct endpoint *ep)
+{
+	bool udp = ep->kind == ECP_KIND_UDP;
+	struct ec_l2 *l2 = udp ? ((struct ec_udp *)ep)->l2 : (struct ec_l2 *)ep;
+	*slot = (struct slot){
+	    .generation = ep->generation,
+	    .is_udp = udp,
+	    .neigh = !udp && l2->flags & ECI_L2_NEIGH,
+	    .endpoint = ep,
+	    .l2 = l2,
+	    .user = ep->user,
+	};
+}
+
 int eci_endpoint_adopt(struct endpoint *ep, const struct ecp_opened_item *opened)
 {
 	struct ec_relay *relay = ep->relay;
@@ -269,7 +283,8 @@ int eci_endpoint_adopt(struct endpoint *ep, const struct ecp_opened_item *opened
 	}
 	ep->id = opened->id;
 	ep->generation = opened->generation;
-	relay->slots[ep->id] = (struct slot){ep->generation, ep};
+	ep->payload_max = opened->payload_max;
+	slot_fill(&relay->slots[ep->id], ep);
 	return 0;
 }
 
@@ -283,6 +298,17 @@ int eci_relay_ask_open(struct ec_relay *relay)
 		r = eci_error_set(-EPROTO,
 				  "the daemon answered for other endpoints than asked");
 	return r;
+}
+
+int eci_endpoint_check_length(const struct endpoint *ep, size_t len)
+{
+	const struct ec_relay *relay = ep->relay;
+	if (len <= ep->payload_max)
+		return 0;
+	return eci_error_set(
+	    -EMSGSIZE,
+	    "%zu bytes of payload: under these tags the MTU of %s (%u) lets %u pass", len,
+	    relay->ifname, relay->mtu, ep->payload_max);
 }
 
 void eci_endpoint_forget(struct endpoint *ep)

@@ -233,7 +233,7 @@ EC_API ssize_t ec_udp_sendto(struct ec_udp *udp, const void *buf, size_t len,
 	uint8_t mac[6];
 	int r = destination_parse(udp, dst, dst_len, &to);
 	if (r == 0)
-		r = eci_l2_check_length(udp->l2, ecp_udp_overhead(to.family) + len);
+		r = eci_endpoint_check_length(&udp->ep, ecp_udp_overhead(to.family) + len);
 	if (r < 0)
 		return r;
 	if (!udp->resolve)

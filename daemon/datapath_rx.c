@@ -40,8 +40,9 @@ static void count_invalid(struct ecp_relay_stats *stats, enum ecp_frame_verdict 
 struct rx {
 	const struct relay_frame *raw;
 	struct ecp_frame frame;
-	uint64_t hash; /* of its key */
-	uint32_t len;  /* whole, its tag included */
+	uint64_t hash;       /* of its key */
+	struct endpoint *ep; /* whose it is, if it is unicast; NULL: nobody's */
+	uint32_t len;        /* whole, its tag included */
 };
 
 static struct ecp_rx_aux rx_aux(const struct rx *rx)
@@ -140,7 +141,7 @@ static void rx_unclaimed(struct datapath *dp, const struct rx *rx, uint64_t *cou
 static void rx_unicast(struct datapath *dp, const struct rx *rx)
 {
 	struct ecp_relay_stats *stats = &dp->relay.stats;
-	struct endpoint *ep = endpoint_table_lookup(dp->table, &rx->frame, rx->hash);
+	struct endpoint *ep = rx->ep;
 	if (!ep) {
 		rx_unclaimed(dp, rx, &stats->rx_miss);
 		return;
@@ -228,10 +229,28 @@ static unsigned rx_parse(struct datapath *dp, const struct relay_frame *raw, uns
 		r->raw = &raw[i];
 		r->len = raw[i].len + (raw[i].tag.present ? ECP_TAG_LEN : 0);
 		r->hash = endpoint_table_hash(dp->table, &r->frame.key);
-		endpoint_table_prefetch(dp->table, r->hash);
+		endpoint_table_prefetch_slot(dp->table, r->hash);
 		good++;
 	}
 	return good;
+}
+
+/*
+ * Whose are they?  With tens of thousands of endpoints every step to the next object misses
+ * the cache, so the steps are made for the whole burst, one after the other.
+ */
+static void rx_lookup(const struct datapath *dp, struct rx *rx, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		endpoint_table_prefetch_station(dp->table, rx[i].hash);
+	for (unsigned i = 0; i < n; i++) {
+		rx[i].ep = endpoint_table_lookup(dp->table, &rx[i].frame, rx[i].hash);
+		if (rx[i].ep)
+			__builtin_prefetch(&rx[i].ep->stats, 1);
+	}
+	for (unsigned i = 0; i < n; i++)
+		if (rx[i].ep)
+			channel_prefetch(rx[i].ep->channel, rx[i].ep->id);
 }
 
 /* One burst.  Returns how many frames the relay had. */
@@ -244,6 +263,7 @@ static unsigned rx_burst(struct datapath *dp)
 	if (n <= 0)
 		return 0;
 	unsigned good = rx_parse(dp, raw, (unsigned)n, rx);
+	rx_lookup(dp, rx, good);
 	for (unsigned i = 0; i < good; i++)
 		if (rx[i].frame.multicast)
 			rx_multicast(dp, &rx[i]);

@@ -107,31 +107,60 @@ static bool tx_record(struct datapath *dp, struct endpoint *ep,
 	return true;
 }
 
+/* Records of one channel, and whose they are (NULL: nobody's). */
+struct tx_burst {
+	struct channel_tx records[RELAY_BURST];
+	struct endpoint *endpoints[RELAY_BURST];
+	unsigned n;
+};
+
+/*
+ * Take a burst of records.  With tens of thousands of endpoints each step to the next object
+ * misses the cache, so the steps are made for the whole burst, one after the other.
+ */
+static void tx_take(struct channel *ch, struct tx_burst *burst)
+{
+	for (burst->n = 0; burst->n < RELAY_BURST; burst->n++) {
+		struct channel_tx *record = &burst->records[burst->n];
+		if (!channel_tx_next(ch, record))
+			break;
+		channel_prefetch(ch, record->head.endpoint);
+	}
+	for (unsigned i = 0; i < burst->n; i++) {
+		const struct ecp_record *head = &burst->records[i].head;
+		struct endpoint *ep =
+		    channel_endpoint(ch, head->endpoint, head->generation);
+		burst->endpoints[i] = ep;
+		__builtin_prefetch(ep);
+		__builtin_prefetch((const uint8_t *)ep + 64, 1);
+		__builtin_prefetch((const uint8_t *)ep + 128);
+	}
+}
+
 /* At most one burst of a channel.  Returns how many records it took. */
 static unsigned tx_channel(struct datapath *dp, struct channel *ch, struct tx *tx)
 {
-	unsigned n = 0;
-	struct channel_tx record;
+	struct tx_burst burst;
 	if (!channel_tx_refresh(ch)) {
 		dp->trouble |= ch->broken;
 		return 0;
 	}
-	for (; n < RELAY_BURST && channel_tx_next(ch, &record); n++) {
-		struct endpoint *ep =
-		    channel_endpoint(ch, record.head.endpoint, record.head.generation);
-		dp->relay.stats.tx_offered++;
+	tx_take(ch, &burst);
+	dp->relay.stats.tx_offered += burst.n;
+	for (unsigned i = 0; i < burst.n; i++) {
+		struct endpoint *ep = burst.endpoints[i];
 		if (!ep) {
 			dp->relay.stats.tx_closed++;
-		} else if (tx_record(dp, ep, &record, tx)) {
+		} else if (tx_record(dp, ep, &burst.records[i], tx)) {
 			ep->stats.tx++;
-			ep->stats.tx_bytes += ep->header_len + record.len;
+			ep->stats.tx_bytes += ep->header_len + burst.records[i].len;
 		} else {
 			ep->stats.tx_dropped++;
 		}
 	}
 	channel_tx_release(ch);
 	dp->trouble |= ch->broken;
-	return n;
+	return burst.n;
 }
 
 void datapath_tx_last(struct datapath *dp, struct channel *ch)

@@ -58,9 +58,14 @@ uint64_t endpoint_table_hash(const struct endpoint_table *table, const struct ec
 	return hash_mix(&table->stations, mac_and_outer, key->vlan[1]);
 }
 
-void endpoint_table_prefetch(const struct endpoint_table *table, uint64_t hash)
+void endpoint_table_prefetch_slot(const struct endpoint_table *table, uint64_t hash)
 {
 	hash_prefetch(&table->stations, hash);
+}
+
+void endpoint_table_prefetch_station(const struct endpoint_table *table, uint64_t hash)
+{
+	__builtin_prefetch(hash_guess(&table->stations, hash));
 }
 
 static struct station *station_find(const struct endpoint_table *table,

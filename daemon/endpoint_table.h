@@ -23,24 +23,24 @@ struct station;
 struct endpoint_table;
 
 struct endpoint {
-	/* what each frame touches */
+	/* what each received frame touches: one cache line, and the counters in the next */
 	struct channel *channel;
-	uint32_t id;  /* the client's number for it */
-	uint8_t kind; /* enum ecp_endpoint_kind */
-	uint8_t header_len;
-	uint32_t payload_max;
-	/* prebuilt: destination and EtherType left zero */
-	uint8_t header[ECP_ETH_HLEN_MAX];
-	struct ecp_endpoint_stats stats;
 	struct endpoint *next; /* of its kind on the same station */
+	uint32_t id;           /* the client's number for it */
+	uint8_t kind;          /* enum ecp_endpoint_kind */
+	uint8_t n_ethertypes;
+	uint8_t header_len;
+	uint16_t ethertypes[ECP_ETHERTYPES_MAX];
+	struct ecp_endpoint_stats stats;
+	/* ... and each sent one: prebuilt, destination and EtherType left zero */
+	uint8_t header[ECP_ETH_HLEN_MAX];
+	uint32_t payload_max;
 	struct endpoint *next_default;
 	/* what it was asked for */
 	struct client *client;
 	struct endpoint *l2; /* kind UDP: the L2 endpoint it stands on */
 	unsigned flags;      /* enum ecp_endpoint_flags */
 	struct ecp_l2addr addr;
-	unsigned n_ethertypes;
-	uint16_t ethertypes[ECP_ETHERTYPES_MAX];
 	struct ecp_addr local;
 	struct station *station; /* the table's; NULL while not inserted */
 };
@@ -81,8 +81,12 @@ struct endpoint *endpoint_table_child(const struct endpoint *l2);
 /* ---- hot ---- */
 
 uint64_t endpoint_table_hash(const struct endpoint_table *table, const struct ecp_key *key);
-/* Bring what a lookup will read into the cache: first for a whole burst, then look up. */
-void endpoint_table_prefetch(const struct endpoint_table *table, uint64_t hash);
+/*
+ * Bring what a lookup will read into the cache.  Each step reads what the one before has
+ * fetched: do one for a whole burst, then the next, then look up.
+ */
+void endpoint_table_prefetch_slot(const struct endpoint_table *table, uint64_t hash);
+void endpoint_table_prefetch_station(const struct endpoint_table *table, uint64_t hash);
 
 /*
  * The endpoint that gets this unicast frame, or NULL.  hash is its key's.  Further L2 endpoints that share

@@ -59,6 +59,12 @@ static inline void hash_prefetch(const struct hash *h, uint64_t hash)
 	__builtin_prefetch(&h->slots[hash & h->mask]);
 }
 
+/* What probably is the value of this hash, for prefetching it: may be another, or NULL. */
+static inline const void *hash_guess(const struct hash *h, uint64_t hash)
+{
+	return h->slots[hash & h->mask].value;
+}
+
 /* The next value at or behind *at with this hash, or NULL. */
 static inline void *hash_next(const struct hash *h, uint64_t hash, size_t *at)
 {

@@ -180,6 +180,7 @@ struct ecp_in {
 	uint64_t size;
 	uint64_t pos;      /* consumed up to here */
 	uint64_t released; /* the other side knows up to here */
+	uint64_t ahead;    /* ecp_in_ahead() has looked up to here */
 	uint64_t prod;     /* the other side was seen to have produced up to here */
 };
 
@@ -303,6 +304,27 @@ static inline const uint8_t *ecp_in_peek(struct ecp_in *in, struct ecp_record *h
 	if (in->pos != in->prod)
 		*error = -EPROTO;
 	return NULL;
+}
+
+/*
+ * Look at the records that follow, to fetch early what they will need: copies the next head
+ * that was not looked at to *head, up to ECP_AHEAD bytes from where the reader is.  False: none.
+ * Nothing in it is checked but that its length stays within what was published.
+ */
+#define ECP_AHEAD 1024
+static inline bool ecp_in_ahead(struct ecp_in *in, struct ecp_record *head)
+{
+	if ((int64_t)(in->ahead - in->pos) < 0)
+		in->ahead = in->pos;
+	uint64_t left = in->prod - in->ahead;
+	if (left == 0 || in->ahead - in->pos > ECP_AHEAD)
+		return false;
+	memcpy(head, in->data + (in->ahead & (in->size - 1)), sizeof(*head));
+	uint64_t room = ecp_record_room(head->len);
+	if (room < sizeof(*head) || room > left)
+		return false; /* said when its turn comes */
+	in->ahead += room;
+	return true;
 }
 
 /* The record with this header has been used. */

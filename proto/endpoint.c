@@ -19,12 +19,6 @@ struct ecp_key ecp_key_of(const struct ecp_l2addr *addr)
 	return key;
 }
 
-bool ecp_key_equal(const struct ecp_key *a, const struct ecp_key *b)
-{
-	return !memcmp(a->mac, b->mac, ECP_MAC_LEN) && a->vlan[0] == b->vlan[0] &&
-	       a->vlan[1] == b->vlan[1];
-}
-
 bool ecp_l2addr_equal(const struct ecp_l2addr *a, const struct ecp_l2addr *b)
 {
 	if (a->n_vlans != b->n_vlans || memcmp(a->mac, b->mac, ECP_MAC_LEN))

@@ -7,9 +7,11 @@
 #ifndef ECP_ENDPOINT_H
 #define ECP_ENDPOINT_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define ECP_MAC_LEN        6
 #define ECP_VLANS_MAX      2
@@ -73,7 +75,11 @@ static inline bool ecp_mac_is_multicast(const uint8_t mac[static ECP_MAC_LEN])
 
 /* The key of an address; unused VLAN places become ECP_NO_VLAN. */
 struct ecp_key ecp_key_of(const struct ecp_l2addr *addr);
-bool ecp_key_equal(const struct ecp_key *a, const struct ecp_key *b);
+static inline bool ecp_key_equal(const struct ecp_key *a, const struct ecp_key *b)
+{
+	static_assert(sizeof(*a) == ECP_MAC_LEN + 2 * ECP_VLANS_MAX, "no holes");
+	return !memcmp(a, b, sizeof(*a));
+}
 
 /* Equality of what matters on the wire: MAC, and id and TPID of every tag. */
 bool ecp_l2addr_equal(const struct ecp_l2addr *a, const struct ecp_l2addr *b);
