@@ -11,8 +11,12 @@
  *   completion ring -> free
  *
  * Copy mode without an XDP program, so it works on every device, and what is sent is seen by
- * the peer as any frame is.  It passes over the qdisc of the interface and over packet sockets
- * that listen there (tcpdump): that is where the speed comes from.
+ * the peer as any frame is, in order.  Over a veth pair it carries 1.4 to 1.7 times what
+ * sendmmsg() does, with round trips alike (make bench), and it says of each frame whether the
+ * driver took it: a packet socket counts as sent what vanishes for want of a carrier.  That is
+ * why it is the default.  Its price: it passes over the qdisc of the interface and over packet
+ * sockets that listen there (tcpdump), uses one queue of the device, and no other AF_XDP socket
+ * can have that queue meanwhile.  Whoever minds configures "socket".
  *
  * What sendto() says (net/xdp/xsk.c; __dev_direct_xmit() in net/core/dev.c):
  *   0         the ring was worked through
@@ -24,7 +28,8 @@
  *
  * What was not taken stays in the ring and would leave whenever the interface is up again.  It
  * has been counted as lost by then, so it is made invalid where it lies, and the kernel steps
- * over it; some report it as completed.  (To take the producer's index back is no way: the kernel may have read it.)
+ * over it; some kernels report it as completed.  (To take the producer's index back is no way:
+ * the kernel may have read it.)
  *
  * The kernel's index may show less than it took, after EBUSY and in older kernels after
  * EAGAIN; it shows all once the ring was worked through.  Hence positions of our own.  poll()
@@ -379,6 +384,7 @@ static int open_all(struct afxdp_send *xs, const struct netif *netif, const char
 int afxdp_send_open(struct afxdp_send **ret, const struct netif *netif, const char **why)
 {
 	struct afxdp_send *xs = calloc(1, sizeof(*xs));
+	*why = "AF_XDP";
 	if (!xs)
 		return -ENOMEM;
 	xs->fd = -1;
