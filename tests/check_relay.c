@@ -809,6 +809,50 @@ START_TEST(full_device)
 }
 END_TEST
 
+/*
+ * A device that holds frames back until the socket may have no more of them: what it took
+ * arrives, what was given up after waiting does not, and afterwards all is well.
+ */
+START_TEST(slow_device)
+{
+	enum { BURSTS = 50 };
+	static struct bytes frames[RELAY_BURST];
+	struct relay_config config = {.interface = "rk", .send = RELAY_SEND_XDP};
+	char text[200];
+	if (system("ip link add rk link ra type macvlan mode bridge && "
+		   "tc qdisc add dev ra root tbf rate 2mbit burst 2k limit 4m") != 0) {
+		printf("SKIP: no macvlan, or no tbf\n");
+		return;
+	}
+	sh("ip link set rk up");
+	ck_assert_msg(relay_open(&relay, &config, text, sizeof(text)) == 0, "%s", text);
+	for (unsigned burst = 0; burst < BURSTS; burst++) {
+		for (unsigned i = 0; i < RELAY_BURST; i++)
+			frames[i] =
+			    make(0x0b, 0x0a, NULL, (uint16_t)(burst * RELAY_BURST + i), 60);
+		submit(frames, RELAY_BURST);
+	}
+	ck_assert_uint_gt(relay.stats.tx_error, 0);
+	ck_assert_uint_eq(relay.stats.tx + relay.stats.tx_error, BURSTS * RELAY_BURST);
+	int last = -1;
+	for (uint64_t got = 0; got < relay.stats.tx; got++) {
+		struct bytes b = peer_receive();
+		ck_assert_int_gt(number_of(b.data), last);
+		last = number_of(b.data);
+	}
+	uint64_t before = relay.stats.tx;
+	for (unsigned i = 0; i < RELAY_BURST; i++)
+		frames[i] = make(0x0b, 0x0a, NULL, (uint16_t)(20000 + i), 60);
+	submit(frames, RELAY_BURST);
+	ck_assert_uint_eq(relay.stats.tx, before + RELAY_BURST);
+	for (unsigned i = 0; i < RELAY_BURST; i++) {
+		struct bytes b = peer_receive();
+		ck_same(&b, &frames[i], "afterwards");
+	}
+	relay_close(&relay);
+}
+END_TEST
+
 /* No driver needs to know of AF_XDP. */
 START_TEST(on_devices_of_all_kinds)
 {
@@ -982,9 +1026,9 @@ static TCase *all_tests(void)
 	    interface_goes_away,
 	};
 	const TTest *const xdp_tests[] = {
-	    without_carrier,         dropped_by_the_driver, full_device,
-	    on_devices_of_all_kinds, without_af_xdp,        takes_over_at_once,
-	    as_large_as_it_gets,
+	    without_carrier,    dropped_by_the_driver,   full_device,
+	    slow_device,        on_devices_of_all_kinds, without_af_xdp,
+	    takes_over_at_once, as_large_as_it_gets,
 	};
 	bool xdp = have_af_xdp();
 	TCase *tc = tcase_create("back-ends");
