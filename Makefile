@@ -3,6 +3,7 @@
 #   make                    daemon, library, etherconnctl, examples
 #   sudo make demo          a real DHCP lease on VLAN 100 through the daemon
 #   sudo make check         every test; SAN=address or SAN=thread under sanitizers
+#   make fuzz               every parser under a fuzzer, FUZZ_SECONDS=60 each
 #   make bench              figures, side by side with what people use today
 #   make install            DESTDIR and PREFIX are respected
 #   make lint               clang-format, clang-tidy, cppcheck, shellcheck
@@ -31,6 +32,10 @@ else ifeq ($(SAN),thread)
 # The rings' fences stand between processes, where the thread sanitizer sees nothing anyway.
 cflags += -fsanitize=thread $(if $(findstring clang,$(CC)),,-Wno-tsan)
 ldflags += -fsanitize=thread
+else ifeq ($(SAN),fuzzer)
+cflags += -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer -fprofile-instr-generate -fcoverage-mapping
+ldflags += -fsanitize=fuzzer,address,undefined -fprofile-instr-generate
 else ifneq ($(SAN),)
 $(error SAN is address or thread)
 else
@@ -45,6 +50,7 @@ ctl_src := $(wildcard ctl/*.c)
 examples := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
 benches := $(patsubst bench/%.c,%,$(wildcard bench/bench_*.c))
 checks := $(patsubst tests/%.c,%,$(wildcard tests/check_*.c))
+fuzzers := $(patsubst tests/%.c,%,$(wildcard tests/fuzz_*.c))
 tools := $(patsubst tests/%.c,%,$(wildcard tests/tool_*.c))
 test_src := $(filter-out tests/check_% tests/tool_% tests/fuzz_%,$(wildcard tests/*.c))
 bench_src := $(filter-out bench/bench_%,$(wildcard bench/*.c))
@@ -61,6 +67,7 @@ soname := libetherconn.so.0
 programs := $B/etherconnd $B/etherconnctl $B/$(soname) $B/libetherconn.so $B/libetherconn.a
 all: $(programs) $(addprefix $B/examples/,$(examples))
 tests: all $(addprefix $B/tests/,$(checks) $(tools))
+fuzzers: $(addprefix $B/tests/,$(fuzzers)) # with CC=clang SAN=fuzzer
 benches: all $(addprefix $B/bench/,$(benches))
 
 # The daemon is an archive and a small main, so tests and benchmarks link it.
@@ -128,6 +135,10 @@ check: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) WERROR=1 tests >/dev/null
 	@tests/run.sh $(CURDIR)/$B $(T)
 
+# FUZZ_SECONDS for each target (60)
+fuzz: deps
+	@tests/fuzz.sh $${FUZZ_SECONDS:-60}
+
 bench: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) benches >/dev/null
 	@BUILD=$(CURDIR)/$B bench/run.sh
@@ -189,5 +200,5 @@ endef
 clean:
 	rm -rf build
 
-.PHONY: all tests benches help deps demo check bench format lint install clean
+.PHONY: all tests fuzzers benches help deps demo check fuzz bench format lint install clean
 .SECONDARY:
