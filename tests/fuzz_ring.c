@@ -33,7 +33,7 @@ static void start(struct fuzz_input *in)
 	}
 	/* near 2^64, too: indices only grow, and their sums must not care where they are */
 	uint64_t at = (uint64_t)(int64_t)(int16_t)fuzz_take(in, 2) * 16;
-	ch->tx.pos = ch->tx.released = ch->tx.prod = written = at;
+	ch->tx.pos = ch->tx.released = ch->tx.prod = ch->tx.ahead = written = at;
 	ch->rx.pos = ch->rx.published = ch->rx.cons = ch->reclaimed = at;
 	ch->fanout_used = 0;
 	ch->broken = ch->touched = false;
@@ -162,6 +162,18 @@ static void refresh(struct fuzz_input *in)
 	MUST(ch->broken || found == (ch->tx.prod != ch->tx.pos));
 }
 
+/* As the library does with its own ring: a look at what follows, to fetch it early. */
+static void look_ahead(struct fuzz_input *in)
+{
+	struct ecp_record head;
+	unsigned n = 0;
+	(void)in;
+	while (ecp_in_ahead(&ch->tx, &head))
+		MUST(++n <= SIZE / 16);
+	MUST((int64_t)(ch->tx.ahead - ch->tx.pos) >= 0);
+	MUST(ch->tx.prod - ch->tx.ahead <= SIZE);
+}
+
 static void next(struct fuzz_input *in)
 {
 	(void)in;
@@ -224,7 +236,7 @@ static void publish(struct fuzz_input *in)
 static void (*const steps[])(struct fuzz_input *) = {
     write_record, write_any_record, scribble_head, scribble, write_tx_prod, write_rx_cons,
     write_wishes, refresh,          next,          release,  sleep_tx,      put,
-    publish,      wait_for_room,
+    publish,      wait_for_room,    look_ahead,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -94,7 +94,7 @@ put("frame", "runt", bytes(5) + macs)
 # ---- rings: the steps of fuzz_ring.c, by name ----
 
 names = ["record", "any_record", "scribble_head", "scribble", "tx_prod", "rx_cons", "wishes",
-         "refresh", "next", "release", "sleep", "put", "publish", "room"]
+         "refresh", "next", "release", "sleep", "put", "publish", "room", "ahead"]
 
 
 def step(name, fmt="", *args):
@@ -129,3 +129,4 @@ ring("tx-prod-huge", 0, step("tx_prod", "BQ", 1, 1 << 63), take)
 ring("received", 0, put_frame, step("put", "BBH", 0, 4, 60), step("publish"), step("rx_cons", "Bh", 0, 31), put_frame)
 ring("waits-for-room", 0, record, step("room", "H", 64), take, step("release"), step("publish"))
 ring("full", 0, (put_frame + step("put", "BBH", 0, 1, 1500)) * 60, step("publish"), step("rx_cons", "Bh", 0, 16), put_frame)
+ring("ahead", 0, record * 12, step("refresh"), step("ahead"), step("next"), step("ahead"), any_record(1 << 31), step("refresh"), take * 6, step("ahead"))
