@@ -74,8 +74,12 @@ struct ec_relay_opts {
 	uint32_t tx_ring; /* default 1 MiB */
 	/* frames held per endpoint while another one is read; default 1024 */
 	uint32_t queue_depth;
+	/* before a receiving call sleeps it looks again and again for so many microseconds: for
+	 * answers within ten of them, where this process has a core to itself; default 0 */
+	uint32_t spin_us;
 };
 #define EC_RELAY_OPTS                                                                      \
+                                                                                           \
 	{                                                                                  \
 		.size = sizeof(struct ec_relay_opts)                                       \
 	}

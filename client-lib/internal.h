@@ -152,6 +152,7 @@ struct ec_relay {
 	bool event_set; /* event_fd is readable: something is left unread */
 	bool armed;     /* nothing is left, and the daemon will ring */
 	uint32_t idle_looks;
+	int64_t spin_ns;
 	struct ec_relay_stats stats;
 	struct question *question;
 };

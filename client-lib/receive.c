@@ -334,6 +334,20 @@ static int look_if_gone(struct ec_relay *relay)
 	return -ESHUTDOWN;
 }
 
+/* Has something come?  Looks for as long as the application said, at most until deadline_ns. */
+static bool spin(const struct ec_relay *relay, int64_t deadline_ns)
+{
+	int64_t end = relay->spin_ns ? ec_now() + relay->spin_ns : 0;
+	if (deadline_ns && end > deadline_ns)
+		end = deadline_ns;
+	do {
+		if (ecp_in_news(&relay->rx, &relay->d->rx_prod))
+			return true;
+		ecp_relax();
+	} while (end && ec_now() < end);
+	return false;
+}
+
 /* Sleep, but no longer than until something is due to be asked for again. */
 static int wait_for_frames(struct ec_relay *relay, int64_t deadline_ns)
 {
@@ -359,6 +373,8 @@ static int ring_wait_next(struct ec_relay *relay, int64_t deadline_ns,
 			r = look_if_gone(relay);
 			return r < 0 ? r : -EAGAIN;
 		}
+		if (deadline_ns >= 0 && spin(relay, deadline_ns))
+			continue;
 		/* first silence the bell, then look once more: a ring in between is not lost */
 		drain_bell(relay);
 		if (!arm(relay))

@@ -152,6 +152,7 @@ EC_API int ec_relay_open(struct ec_relay **ret, const char *ifname,
 		return eci_error_set(-ENOMEM, "out of memory");
 	relay->control = relay->bell_rx = relay->bell_tx = relay->bell_tx_keep = -1;
 	relay->epoll_fd = relay->event_fd = relay->stop_fd = relay->neigh.timer_fd = -1;
+	relay->spin_ns = opts.spin_us * INT64_C(1000);
 	TAILQ_INIT(&relay->neigh.asking);
 	relay->queue_depth = opts.queue_depth ? opts.queue_depth : QUEUE_DEPTH_DEFAULT;
 	TAILQ_INIT(&relay->queued);

@@ -187,9 +187,9 @@ static void read_string(struct config *config, const struct ecp_json *root, cons
 static void read_root(struct config *config, const struct ecp_json *root,
 		      struct ecp_error *err)
 {
-	static const char *const keys[] = {"socket",        "user",   "group",
-					   "capture_group", "log",    "max_clients",
-					   "max_endpoints", "relays", NULL};
+	static const char *const keys[] = {
+	    "socket",      "user",          "group",   "capture_group", "log",
+	    "max_clients", "max_endpoints", "spin_us", "relays",        NULL};
 	if (!ecp_json_check_keys(root, "the configuration", keys, err))
 		return;
 	read_string(config, root, "socket", set_socket, err);
@@ -201,6 +201,8 @@ static void read_root(struct config *config, const struct ecp_json *root,
 						     config->max_clients, err);
 	config->max_endpoints = (uint32_t)ecp_json_u64(
 	    root, "max_endpoints", 1, CONFIG_ENDPOINTS_MAX, config->max_endpoints, err);
+	config->spin_us =
+	    (uint32_t)ecp_json_u64(root, "spin_us", 0, CONFIG_SPIN_MAX, 0, err);
 	size_t n;
 	const struct ecp_json *item =
 	    ecp_json_array(root, "relays", CONFIG_RELAYS_MAX, &n, err);
@@ -249,7 +251,8 @@ static const char usage[] =
     "Gives unprivileged programs virtual Ethernet and UDP endpoints on an interface.\n"
     "\n"
     "  -i, --interface NAME     serve this interface (may be repeated)\n"
-    "  -b, --backend NAME       af_packet (default), pcap or pcapfile\n"
+    "  -b, --backend NAME       af_packet (default), af_packet_v3, pcap or\n"
+    "                           pcapfile\n"
     "  -f, --filter EXPRESSION  receive this, in libpcap's words; \"\" is everything\n"
     "                           (default: what is claimed)\n"
     "  -r, --read FILE          pcapfile: the capture to replay\n"

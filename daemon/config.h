@@ -17,6 +17,7 @@
 #include "proto/json.h"
 
 #define CONFIG_RELAYS_MAX    16
+#define CONFIG_SPIN_MAX      1000000 /* a second */
 #define CONFIG_PATH          256
 #define CONFIG_ENDPOINTS_MAX ((1 << 24) - 1) /* of one client; control.c's cursor */
 
@@ -43,6 +44,7 @@ struct config {
 	enum log_level log_level;
 	uint32_t max_clients;   /* connections at one time */
 	uint32_t max_endpoints; /* per client */
+	uint32_t spin_us;       /* look again for so long before sleeping */
 	unsigned n_relays;
 	struct config_relay relays[CONFIG_RELAYS_MAX];
 };

@@ -184,6 +184,7 @@ int daemon_start_on_relays(struct daemon *daemon, unsigned n, const struct confi
 	    .have_capture_group = config->have_capture_group,
 	    .capture_group = config->capture_group,
 	};
+	daemon->pace.spin_ns = config->spin_us * INT64_C(1000);
 	int r = start_datapaths(daemon, n, config);
 	if (r == 0)
 		r = loop_on_terminate(daemon->loop, on_terminate, daemon);

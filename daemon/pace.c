@@ -34,12 +34,17 @@ int pace_after(struct pace *pace, unsigned moved, int64_t now_ns)
 	look_at_window(pace, now_ns);
 	if (moved) {
 		pace->idle = 0;
+		pace->last = now_ns;
+		if (pace->spin_ns)
+			return 0;
 		if (moved >= BURST)
 			return 0;
 		if (moved >= FEW_FRAMES && !pace->sleep_us)
 			return SLEEP_MIN;
 		return (int)pace->sleep_us;
 	}
+	if (pace->spin_ns && now_ns - pace->last < pace->spin_ns)
+		return 0;
 	/* under load one empty turn is no end of it */
 	if (++pace->idle == 1 && pace->sleep_us)
 		return (int)pace->sleep_us;

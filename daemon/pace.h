@@ -6,7 +6,11 @@
  * somebody waits for an answer, then look again at once and block; many in a short time mean
  * load, then sleep as long as a burst takes to come.  (Measured: docs/PERFORMANCE.md.)
  *
- * A value, no ownership.  Knows libc; used by daemon.c.
+ * Who has a core to spare may have it look again for a while before it blocks: answers then
+ * take a third of the time.
+ *
+ * A value, no ownership.
+Knows libc; used by daemon.c.
  */
 #ifndef PACE_H
 #define PACE_H
@@ -17,6 +21,8 @@
 #define PACE_BLOCK (-1)
 
 struct pace {
+	int64_t spin_ns;   /* look again for so long before blocking; 0: not at all */
+	int64_t last;      /* when something moved */
 	int64_t window;    /* began then, CLOCK_MONOTONIC */
 	uint32_t frames;   /* moved since */
 	uint32_t sleep_us; /* under load; 0: there is none */

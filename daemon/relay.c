@@ -12,9 +12,9 @@
 #include <time.h>
 
 /* The first is the default. */
-static const struct relay_ops *const backends[] = {&relay_afpacket_ops, &relay_pcap_ops,
-						   &relay_pcapfile_ops};
-const char relay_backend_names[] = "af_packet, pcap, pcapfile";
+static const struct relay_ops *const backends[] = {
+    &relay_afpacket_ops, &relay_afpacket_v3_ops, &relay_pcap_ops, &relay_pcapfile_ops};
+const char relay_backend_names[] = "af_packet, af_packet_v3, pcap, pcapfile";
 
 static const struct relay_ops *find_backend(const char *name)
 {

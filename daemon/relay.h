@@ -57,7 +57,7 @@ enum relay_send {
 
 struct relay_config {
 	const char *interface;
-	const char *backend;  /* "af_packet" (also NULL), "pcap", "pcapfile" */
+	const char *backend;  /* one of relay_backend_names; NULL: the first */
 	uint32_t frame_size;  /* largest frame to receive, bytes; 0: fits the MTU */
 	uint32_t ring_frames; /* depth of the receive ring; 0: 8192 */
 	bool promiscuous;     /* also frames for MACs the interface does not have */
@@ -115,7 +115,8 @@ struct relay {
 	void *priv;                   /* the back-end's own */
 };
 
-extern const struct relay_ops relay_afpacket_ops, relay_pcap_ops, relay_pcapfile_ops;
+extern const struct relay_ops relay_afpacket_ops, relay_afpacket_v3_ops, relay_pcap_ops,
+    relay_pcapfile_ops;
 
 /* Is there a back-end of this name?  Their names, for people: "af_packet, pcap, ...". */
 bool relay_backend_known(const char *name);

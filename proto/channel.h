@@ -275,8 +275,25 @@ static inline int ecp_in_refresh(struct ecp_in *in, const _Atomic uint64_t *prod
 	return 0;
 }
 
+/* Is there more than was seen?  For looking again and again; ecp_in_refresh() judges it. */
+static inline bool ecp_in_news(const struct ecp_in *in, const _Atomic uint64_t *prod)
+{
+	return atomic_load_explicit(prod, memory_order_relaxed) != in->prod;
+}
+
+/* Between two such looks: leave the core's other thread some room. */
+static inline void ecp_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
 /*
- * The next record that was seen, PADs skipped: its header is copied once into *head, every
+ * The next record that was seen, PADs skipped
+: its header is copied once into *head, every
  * length in the copy is checked, and only the copy may be used.  Returns a pointer to the
  * record in the ring (aux at +16), NULL if there is none, and sets *error to -EPROTO if what
  * stands there is no record (else leaves it).  The bytes behind the header may still change

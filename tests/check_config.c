@@ -87,7 +87,7 @@ static const struct {
     {"{\"relays\": [{\"interface\": \"e\", \"filter\": 7}]}", "filter: must be a string"},
     {"{\"capture_group\": \"nobody-such\"}", "capture_group: there is no"},
     {"{\"relays\": [{\"interface\": \"e\", \"backend\": \"dpdk\"}]}",
-     "none of af_packet, pcap"},
+     "none of af_packet, af_packet_v3"},
     {"{\"relays\": [{\"interface\": \"e\", \"send\": \"fast\"}]}",
      "send: \"fast\" is none of auto, xdp, socket"},
     {"{\"relays\": [{\"interface\": \"e\", \"promiscuous\": 1}]}", "true or false"},

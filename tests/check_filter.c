@@ -20,8 +20,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static const char *const backends[] = {"af_packet", "pcap"};
-#define N_BACKENDS 2
+static const char *const backends[] = {"af_packet", "af_packet_v3", "pcap"};
+#define N_BACKENDS 3
 
 static struct relay relay;
 static int peer; /* raw socket on fb */

@@ -18,7 +18,7 @@ faults() (
 	owner 'ev\.h' 'daemon/loop\.c'
 	owner 'pcap' 'daemon/relay_(pcap|pcapfile|filter)\.c'
 	owner 'linux/bpf\.h' 'daemon/kernel_filter\.c'
-	owner 'linux/if_packet\.h' 'daemon/relay_afpacket\.c'
+	owner 'linux/if_packet\.h' 'daemon/packet_ring\.c'
 	owner 'linux/if_xdp\.h' 'daemon/afxdp_send\.c'
 	owner 'cjson' 'proto/json\.c'
 	# ranks within the daemon: a file includes only what stands lower
@@ -31,7 +31,7 @@ faults() (
 	rank 'log.h log.c' '[a-z_]+' | grep -v 'daemon/log\.h'
 	rank 'hash.h hash.c pace.h pace.c netif.h netif.c kernel_filter.h kernel_filter.c loop.h loop.c channel.h channel.c endpoint_table.h endpoint_table.c' \
 		'main|daemon|control|client|policy|datapath|config'
-	rank 'relay.h relay.c relay_afpacket.c relay_pcap.c relay_pcapfile.c relay_filter.c afxdp_send.h afxdp_send.c' 'main|daemon|control|client|policy|datapath|config|channel|endpoint_table|loop'
+	rank 'relay.h relay.c relay_afpacket.c relay_pcap.c relay_pcapfile.c relay_filter.c afxdp_send.h afxdp_send.c packet_ring.h packet_ring.c' 'main|daemon|control|client|policy|datapath|config|channel|endpoint_table|loop'
 	rank 'datapath.h datapath.c datapath_rx.c datapath_tx.c' 'main|daemon|control|client|policy|config|log'
 	rank 'client.h client.c policy.h policy.c' 'main|daemon|control|config'
 	rank 'control.h control.c' 'main|daemon|config'

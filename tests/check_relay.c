@@ -38,10 +38,11 @@ static const struct way {
 } ways[] = {
     {"af_packet by socket", "af_packet", RELAY_SEND_SOCKET},
     {"pcap", "pcap", RELAY_SEND_AUTO},
+    {"af_packet_v3 by socket", "af_packet_v3", RELAY_SEND_SOCKET},
     /* the last: a kernel without it runs the others */
     {"af_packet by AF_XDP", "af_packet", RELAY_SEND_XDP},
 };
-enum { PCAP = 1, XDP = 2, N_WAYS };
+enum { PCAP = 1, V3 = 2, XDP = 3, N_WAYS };
 
 static struct relay relay;
 static int peer; /* raw socket on rb */
@@ -261,7 +262,8 @@ START_TEST(open_says_why_not)
 	    {"unknown", "eth9", NULL, NULL, -ENODEV, "no interface called eth9"},
 	    {"loopback", "lo", NULL, NULL, -EINVAL, "lo is not an Ethernet interface"},
 	    {"back-end", "ra", "dpdk", NULL, -EINVAL,
-	     "no back-end called dpdk: there are af_packet, pcap, pcapfile"},
+	     "no back-end called dpdk: there are af_packet, af_packet_v3, pcap, "
+	     "pcapfile"},
 	    {"down", "ra", NULL, "ip link set ra down", -ENETDOWN,
 	     "ra is down: ip link set ra up"},
 	};
@@ -337,7 +339,7 @@ static const struct shape {
 START_TEST(receives_every_shape)
 {
 	open_as((struct relay_config){.promiscuous = true}, _i);
-	bool beside = strcmp(relay.ops->name, "af_packet") == 0;
+	bool beside = strncmp(relay.ops->name, "af_packet", 9) == 0;
 	for (size_t i = 0; i < N_SHAPES; i++) {
 		const struct shape *s = &shapes[i];
 		struct bytes sent = make(0x0a, 0x0b, s->tags, 1, s->len), got;
@@ -472,7 +474,9 @@ START_TEST(long_frames)
 	    {"cut", 1514, 4000, RELAY_FRAME_TRUNCATED, 1514},
 	};
 	sh("ip link set ra mtu 9000 && ip link set rb mtu 9000");
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	/* version 3 has no buffers to choose the size of: all fit */
+	size_t n = sizeof(rows) / sizeof(rows[0]) - (_i == V3);
+	for (size_t i = 0; i < n; i++) {
 		struct relay_config config = {.frame_size = rows[i].frame_size,
 					      .promiscuous = true};
 		struct bytes sent = make(0x0a, 0x0b, NULL, 1, rows[i].len), got;
@@ -503,7 +507,7 @@ START_TEST(unfinished_checksum_is_flagged)
 	close(udp);
 	struct relay_frame frame = await_one(&got);
 	ck_assert_mem_eq(got.data + 42, "hello", 5);
-	bool knows = strcmp(relay.ops->name, "af_packet") == 0;
+	bool knows = strncmp(relay.ops->name, "af_packet", 9) == 0;
 	ck_assert_uint_eq(frame.flags,
 			  knows ? RELAY_FRAME_CSUM_PARTIAL : RELAY_FRAME_CSUM_UNKNOWN);
 	relay_close(&relay);
