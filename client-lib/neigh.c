@@ -150,8 +150,13 @@ static void waiting_free(struct neigh *n, struct waiting *w)
 static void waiting_lose(struct neigh *n)
 {
 	n->l2->ep.relay->stats.tx_unresolved += n->n_waiting;
-	while (!TAILQ_EMPTY(&n->waiting))
-		waiting_free(n, TAILQ_FIRST(&n->waiting));
+	struct waiting *next;
+	for (struct waiting *w = TAILQ_FIRST(&n->waiting); w; w = next) {
+		next = TAILQ_NEXT(w, of_neigh);
+		free(w);
+	}
+	TAILQ_INIT(&n->waiting);
+	n->n_waiting = 0;
 }
 
 static void asking_end(struct neigh *n)
@@ -433,10 +438,6 @@ static int waiting_add(struct neigh *n, struct ec_udp *udp, const struct ecp_add
 /* Can a datagram leave for n, or wait in it?  1: leave; 0: wait; -errno, said. */
 static int neigh_ready(struct neigh *n, const struct ec_udp *udp, unsigned flags)
 {
-	if (n->failed) {
-		neigh_free(n);
-		return eci_error_set(-EHOSTUNREACH, "no answer from the next hop");
-	}
 	bool doubt = n->known && !n->asked && n->due <= ec_now();
 	if (doubt || (!n->known && !n->asked)) {
 		neigh_set_source(n, udp);
@@ -465,6 +466,10 @@ static ssize_t send_by_neigh(struct ec_udp *udp, const struct ecp_addr *to,
 		struct neigh *n = neigh_get(udp->l2, hop);
 		if (!n)
 			return eci_error_set(-ENOMEM, "out of memory");
+		if (n->failed) {
+			neigh_free(n);
+			return eci_error_set(-EHOSTUNREACH, "no answer from the next hop");
+		}
 		int r = neigh_ready(n, udp, flags);
 		if (r < 0)
 			return r;

@@ -87,30 +87,39 @@ static uint64_t mac_word(const uint8_t mac[ECP_MAC_LEN])
 #define RETURN(n)     MOVI(R0, n), INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
 
 #define COUNT(...)                                                                         \
-	(int16_t)(sizeof((struct bpf_insn[]){__VA_ARGS__}) / sizeof(struct bpf_insn))
+	((int16_t)(sizeof((struct bpf_insn[]){__VA_ARGS__}) / sizeof(struct bpf_insn)))
 /* The instructions in the brackets, passed over if the comparison of d with i holds. */
 #define UNLESS(op, d, i, ...) JUMP(op, d, i, COUNT(__VA_ARGS__)), __VA_ARGS__
 
 enum { R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, FP };
-#define SKB(field) (int16_t) offsetof(struct __sk_buff, field)
-#define AT(field)  (int16_t) offsetof(struct shared, field)
-/* On the stack: 14 bytes of the frame, and the inner tag. */
-#define HEADER -24
-#define INNER  -8
+#define SKB(field) ((int16_t)offsetof(struct __sk_buff, field))
+#define AT(field)  ((int16_t)offsetof(struct shared, field))
+/* On the stack: 14 bytes of the frame, and up to 6 of its tags. */
+#define HEADER (-24)
+#define TAGS   (-8)
 
 #define LOAD_BYTES(from, to, len)                                                          \
 	MOV(R1, R6), MOVI(R2, from), MOV(R3, FP), ALUI(BPF_ADD, R3, to), MOVI(R4, len),    \
 	    CALL(BPF_FUNC_skb_load_bytes)
-/* R2: its VLAN id; R1 is kept. */
+#define VLAN_ID(r) SWAP16(r), ALUI(BPF_AND, r, ECP_VLAN_ID_MAX)
+/* The instructions in the brackets, if the type in R8 is a tag's. */
+#define IF_TAG(...)                                                                        \
+	JUMP(BPF_JEQ, R8, ECP_TPID_8021Q, 2), JUMP(BPF_JEQ, R8, ECP_TPID_8021AD, 1),       \
+	    UNLESS(BPF_JNE, R8, ECP_TPID_9100, __VA_ARGS__)
+
+/* The outer tag is not in the frame any more: the kernel has taken it out.  R1, R2: ids. */
 #define READ_INNER_TAG                                                                     \
-	MOV(R8, R1), LOAD_BYTES(14, INNER, 2), UNLESS(BPF_JEQ, R0, 0, RETURN(PASS)),       \
-	    MOV(R1, R8), LOAD(BPF_H, R2, FP, INNER), SWAP16(R2),                           \
-	    ALUI(BPF_AND, R2, ECP_VLAN_ID_MAX)
-/* The outer tag is not in the frame any more: the kernel has taken it out. */
-#define READ_TAGS                                                                          \
+	MOV(R8, R1), LOAD_BYTES(14, TAGS, 2), UNLESS(BPF_JEQ, R0, 0, RETURN(PASS)),        \
+	    MOV(R1, R8), LOAD(BPF_H, R2, FP, TAGS), VLAN_ID(R2)
+#define READ_TAKEN_OUT                                                                     \
 	LOAD(BPF_W, R1, R6, SKB(vlan_tci)), ALUI(BPF_AND, R1, ECP_VLAN_ID_MAX),            \
-	    JUMP(BPF_JEQ, R8, ECP_TPID_8021Q, 2), JUMP(BPF_JEQ, R8, ECP_TPID_8021AD, 1),   \
-	    UNLESS(BPF_JNE, R8, ECP_TPID_9100, READ_INNER_TAG)
+	    IF_TAG(READ_INNER_TAG)
+/* It is: of 0x9100 the kernel knows nothing. */
+#define READ_IN_PLACE                                                                      \
+	LOAD_BYTES(14, TAGS, 6), UNLESS(BPF_JEQ, R0, 0, RETURN(PASS)),                     \
+	    LOAD(BPF_H, R1, FP, TAGS), VLAN_ID(R1), MOVI(R2, ECP_NO_VLAN),                 \
+	    LOAD(BPF_H, R8, FP, TAGS + 2), SWAP16(R8),                                     \
+	    IF_TAG(LOAD(BPF_H, R2, FP, TAGS + 4), VLAN_ID(R2))
 #define AS_MULTICAST                                                                       \
 	LOAD(BPF_W, R0, R9, AT(multicast_any)), UNLESS(BPF_JEQ, R0, 0, RETURN(PASS)),      \
 	    LOAD(BPF_DW, R7, R9, AT(multicast_mac))
@@ -135,7 +144,9 @@ static int load_program(int map)
 	    MOVI(R1, ECP_NO_VLAN),
 	    MOVI(R2, ECP_NO_VLAN),
 	    LOAD(BPF_W, R3, R6, SKB(vlan_present)),
-	    UNLESS(BPF_JEQ, R3, 0, READ_TAGS),
+	    UNLESS(BPF_JEQ, R3, 0, READ_TAKEN_OUT),
+	    LOAD(BPF_W, R3, R6, SKB(vlan_present)),
+	    UNLESS(BPF_JNE, R3, 0, IF_TAG(READ_IN_PLACE)),
 	    MOV(R3, R7),
 	    ALUI(BPF_AND, R3, GROUP_BIT),
 	    UNLESS(BPF_JEQ, R3, 0, AS_MULTICAST),

@@ -13,18 +13,37 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void serve(const struct config *config, int ready)
+/* On the memory relay, or with interface on a real one. */
+struct serving {
+	struct config config;
+	const char *interface, *backend;
+};
+
+static int open_relay(struct relay *relay, const struct serving *s, char *text, size_t room)
+{
+	struct relay_config config = {.interface = RELAY_MEMORY_NAME};
+	if (!s->interface)
+		return relay_open_ops(relay, &relay_memory_ops, &config, text, room);
+	config = (struct relay_config){
+	    .interface = s->interface, .backend = s->backend, .promiscuous = true};
+	return relay_open(relay, &config, text, room);
+}
+
+static void serve(const struct serving *s, int ready)
 {
 	static struct daemon daemon;
 	struct ecp_error err = {0};
 	char text[ECP_ERROR_TEXT];
-	struct relay_config none = {.interface = RELAY_MEMORY_NAME};
 	struct relay *relay = &daemon.datapaths[0].relay;
 	log_set_level(LOG_LEVEL_ERROR);
-	if (relay_open_ops(relay, &relay_memory_ops, &none, text, sizeof(text)) < 0 ||
-	    daemon_start_on_relays(&daemon, 1, config, &err) < 0)
+	if (open_relay(relay, s, text, sizeof(text)) < 0) {
+		fprintf(stderr, "daemon_process: %s\n", text);
 		_exit(1);
-	relay_memory_reflect(relay, true);
+	}
+	if (daemon_start_on_relays(&daemon, 1, &s->config, &err) < 0)
+		_exit(1);
+	if (!s->interface)
+		relay_memory_reflect(relay, true);
 	if (write(ready, "", 1) != 1)
 		_exit(1);
 	daemon_run(&daemon);
@@ -32,29 +51,57 @@ static void serve(const struct config *config, int ready)
 	_exit(0);
 }
 
-void daemon_process_start(struct daemon_process *d, uint32_t max_clients,
-			  uint32_t max_endpoints)
+static void start(struct daemon_process *d, struct serving *s)
 {
-	struct config config;
 	int ready[2];
 	char byte;
 	strcpy(d->dir, "/tmp/etherconnd-XXXXXX");
 	if (!mkdtemp(d->dir) || pipe(ready) < 0)
 		abort();
 	snprintf(d->sock, sizeof(d->sock), "%s/sock", d->dir);
-	config_defaults(&config);
-	snprintf(config.socket, sizeof(config.socket), "%s", d->sock);
-	if (max_clients)
-		config.max_clients = max_clients;
-	if (max_endpoints)
-		config.max_endpoints = max_endpoints;
+	snprintf(s->config.socket, sizeof(s->config.socket), "%s", d->sock);
 	d->pid = fork();
 	if (d->pid == 0)
-		serve(&config, ready[1]);
+		serve(s, ready[1]);
 	close(ready[1]);
 	if (read(ready[0], &byte, 1) != 1)
 		abort();
 	close(ready[0]);
+}
+
+void daemon_process_start(struct daemon_process *d, uint32_t max_clients,
+			  uint32_t max_endpoints)
+{
+	struct serving s = {.interface = NULL};
+	config_defaults(&s.config);
+	if (max_clients)
+		s.config.max_clients = max_clients;
+	if (max_endpoints)
+		s.config.max_endpoints = max_endpoints;
+	start(d, &s);
+}
+
+void daemon_process_start_on(struct daemon_process *d, const char *interface,
+			     const char *backend)
+{
+	struct serving s = {.interface = interface, .backend = backend};
+	config_defaults(&s.config);
+	start(d, &s);
+}
+
+void daemon_process_stats(const struct daemon_process *d, struct ecp_relay_stats *stats)
+{
+	static struct ecp_reply reply;
+	static char text[ECP_MSG_MAX + 1];
+	const struct ecp_request request = {.type = ECP_REQ_SHOW,
+					    .show = {.what = ECP_SHOW_RELAYS}};
+	struct ecp_error err = {0};
+	int fd = ecp_sock_connect(d->sock);
+	if (fd < 0 || ecp_ask(fd, &request, &reply, text, NULL, NULL, &err) < 0 ||
+	    reply.type != ECP_REP_PAGE || reply.page.n != 1)
+		abort();
+	*stats = reply.page.relays[0].stats;
+	close(fd);
 }
 
 int daemon_process_stop(struct daemon_process *d)

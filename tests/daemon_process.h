@@ -5,6 +5,8 @@
 #ifndef TEST_DAEMON_PROCESS_H
 #define TEST_DAEMON_PROCESS_H
 
+#include "proto/stats.h"
+
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -16,7 +18,13 @@ struct daemon_process {
 /* Started and ready.  max_clients, max_endpoints 0: the defaults.  Aborts if it cannot be. */
 void daemon_process_start(struct daemon_process *d, uint32_t max_clients,
 			  uint32_t max_endpoints);
-/* Ended with SIGTERM.  Its exit status, as of waitpid(2). */
+/* The same on a real interface, with this back-end. */
+void daemon_process_start_on(struct daemon_process *d, const char *interface,
+			     const char *backend);
+/* Its relay's counters. */
+void daemon_process_stats(const struct daemon_process *d, struct ecp_relay_stats *stats);
+/* Ended with SIGTERM.
+Its exit status, as of waitpid(2). */
 int daemon_process_stop(struct daemon_process *d);
 
 #endif
