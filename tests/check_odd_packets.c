@@ -1,0 +1,299 @@
+/*
+ * check_odd_packets.c - packets as they are seldom sent: options, extension headers, padding,
+ * fragments, wrong lengths and sums, over a real link; and frames as long as they can be.
+ */
+#include "client-lib/etherconn.h"
+#include "tests/daemon_process.h"
+#include "tests/frames.h"
+#include "tests/link.h"
+
+#include <arpa/inet.h>
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const backends[] = {"af_packet", "af_packet_v3", "pcap"};
+#define N_BACKENDS 3
+#define MAC        "02:00:00:00:00:01"
+
+static struct daemon_process served;
+static struct ec_relay *relay;
+static struct ec_l2 *l2;
+static struct ec_udp *udp4, *udp6;
+
+static void start(const char *backend, unsigned mtu)
+{
+	struct ec_relay_opts opts = EC_RELAY_OPTS;
+	struct ec_l2addr addr;
+	link_make(mtu);
+	daemon_process_start_on(&served, LINK_IF, backend);
+	opts.socket = served.sock;
+	ck_assert_msg(ec_relay_open(&relay, NULL, &opts) == 0, "%s", ec_error_text());
+	ec_l2addr_parse(MAC, &addr);
+	ck_assert_int_eq(ec_l2_open(&l2, relay, &addr, NULL), 0);
+	ck_assert_int_eq(ec_udp_open(&udp4, l2, "10.0.0.1:68", NULL), 0);
+	ck_assert_int_eq(ec_udp_open(&udp6, l2, "[fd00::1]:68", NULL), 0);
+}
+
+static void stop(void)
+{
+	ec_relay_close(relay);
+	daemon_process_stop(&served);
+	link_remove();
+}
+
+/* ---- packets ---- */
+
+struct packet {
+	uint8_t bytes[2000];
+	uint32_t len;
+};
+
+static void put(struct packet *p, const void *bytes, uint32_t len)
+{
+	memcpy(p->bytes + p->len, bytes, len);
+	p->len += len;
+}
+
+static void put16_at(struct packet *p, uint32_t at, uint32_t value)
+{
+	p->bytes[at] = (uint8_t)(value >> 8);
+	p->bytes[at + 1] = (uint8_t)value;
+}
+
+/* A datagram to 10.0.0.1:68 or [fd00::1]:68, whole, from behind the Ethernet header. */
+static struct packet datagram(bool six, const char *payload)
+{
+	uint8_t frame[ECP_FRAME_MAX];
+	struct packet p = {.len = 0};
+	struct test_frame f = {.to = MAC,
+			       .src_ip = six ? "[fd00::9]:67" : "10.0.0.9:67",
+			       .dst_ip = six ? "[fd00::1]:68" : "10.0.0.1:68",
+			       .payload = payload,
+			       .len = (uint32_t)strlen(payload)};
+	uint32_t len = test_frame_build(&f, frame);
+	put(&p, frame + 14, len - 14);
+	return p;
+}
+
+static void sum_again(struct packet *p, uint32_t header)
+{
+	memset(p->bytes + 10, 0, 2);
+	uint16_t sum = ecp_sum_fold(ecp_sum(p->bytes, header, 0));
+	memcpy(p->bytes + 10, &sum, 2);
+}
+
+/* len bytes between the IP header and what follows it. */
+static void insert(struct packet *p, uint32_t at, const void *bytes, uint32_t len)
+{
+	memmove(p->bytes + at + len, p->bytes + at, p->len - at);
+	memcpy(p->bytes + at, bytes, len);
+	p->len += len;
+}
+
+static struct packet with_options(const char *payload)
+{
+	struct packet p = datagram(false, payload);
+	insert(&p, 20, "\x94\4\0\0\1\1\1\1", 8); /* router alert, no operation */
+	p.bytes[0] = 0x47;
+	put16_at(&p, 2, p.len);
+	sum_again(&p, 28);
+	return p;
+}
+
+static struct packet with_extensions(const char *payload)
+{
+	struct packet p = datagram(true, payload);
+	insert(&p, 40, "\x3c\0\1\4\0\0\0\0\x11\0\1\4\0\0\0\0",
+	       16); /* hop by hop, destination */
+	p.bytes[6] = 0;
+	put16_at(&p, 4, p.len - 40);
+	return p;
+}
+
+static struct packet fragment4(const char *payload, uint32_t offset, bool more)
+{
+	struct packet p = datagram(false, payload);
+	put16_at(&p, 6, offset / 8 | (more ? 0x2000 : 0));
+	sum_again(&p, 20);
+	return p;
+}
+
+static struct packet fragment6(const char *payload, uint32_t offset, bool more)
+{
+	struct packet p = datagram(true, payload);
+	insert(&p, 40, "\x11\0\0\0\0\0\0\1", 8);
+	put16_at(&p, 42, offset | more);
+	p.bytes[6] = 44;
+	put16_at(&p, 4, p.len - 40);
+	return p;
+}
+
+static void send_packet(const struct packet *p, bool six, uint32_t padding)
+{
+	uint8_t frame[ECP_FRAME_MAX];
+	struct test_frame f = {.to = MAC,
+			       .ethertype = six ? ECP_ETHERTYPE_IPV6 : ECP_ETHERTYPE_IPV4,
+			       .payload = p->bytes,
+			       .len = p->len};
+	uint32_t len = test_frame_build(&f, frame);
+	memset(frame + len, 0xaa, padding);
+	link_send(frame, len + padding);
+}
+
+static void receive(struct ec_frame *f)
+{
+	ck_assert_msg(ec_relay_recv(relay, f, 1, 5000) == 1, "nothing came");
+}
+
+static void expect_payload(const struct ec_frame *f, const struct ec_udp *udp,
+			   const char *payload)
+{
+	ck_assert_ptr_eq(f->udp, udp);
+	ck_assert_uint_eq(f->payload_len, strlen(payload));
+	ck_assert_mem_eq(f->payload, payload, f->payload_len);
+}
+
+/* ---- what comes of them ---- */
+
+START_TEST(test_options_and_extensions)
+{
+	struct ec_frame f;
+	start(backends[_i], 1500);
+	struct packet p = with_options("behind options");
+	send_packet(&p, false, 0);
+	receive(&f);
+	expect_payload(&f, udp4, "behind options");
+	p = with_extensions("behind headers");
+	send_packet(&p, true, 0);
+	receive(&f);
+	expect_payload(&f, udp6, "behind headers");
+	stop();
+}
+END_TEST
+
+/* A short packet fills its frame up to 60 bytes: that is no payload. */
+START_TEST(test_padding)
+{
+	struct ec_frame f;
+	char buf[100];
+	start(backends[_i], 1500);
+	struct packet p = datagram(false, "5 byt");
+	send_packet(&p, false, 13);
+	receive(&f);
+	expect_payload(&f, udp4, "5 byt");
+	ck_assert_uint_eq(f.l3_len, 33);
+	p = datagram(true, "abc");
+	send_packet(&p, true, 40);
+	ec_udp_set_read_deadline(udp6, ec_now() + 5000000000);
+	ck_assert_int_eq(ec_udp_recvfrom(udp6, buf, sizeof(buf), 0, NULL, NULL), 3);
+	stop();
+}
+END_TEST
+
+/* The first one has the ports and goes to them, flagged; the others to the L2 endpoint. */
+START_TEST(test_fragments)
+{
+	struct ec_frame f;
+	start(backends[_i / 2], 1500);
+	bool six = _i & 1;
+	struct packet first =
+	    six ? fragment6("1st part", 0, true) : fragment4("1st part", 0, true);
+	struct packet last =
+	    six ? fragment6("2nd part", 16, false) : fragment4("2nd part", 16, false);
+	send_packet(&first, six, 0);
+	receive(&f);
+	ck_assert_ptr_eq(f.udp, six ? udp6 : udp4);
+	ck_assert(f.flags & EC_FRAME_FRAGMENT && !(f.flags & EC_FRAME_UDP));
+	send_packet(&last, six, 0);
+	receive(&f);
+	ck_assert_ptr_null(f.udp);
+	ck_assert_ptr_eq(f.l2, l2);
+	ck_assert(f.flags & EC_FRAME_FRAGMENT);
+	stop();
+}
+END_TEST
+
+/* Counted where they end: a wrong length in the daemon, a wrong sum in the library. */
+START_TEST(test_wrong_datagrams)
+{
+	struct ecp_relay_stats s;
+	struct ec_relay_stats mine;
+	char buf[100] = "";
+	start(backends[_i / 2], 1500);
+	bool six = _i & 1;
+	struct ec_udp *udp = six ? udp6 : udp4;
+	uint32_t header = six ? 40 : 20;
+	struct packet p = datagram(six, "a wrong length");
+	put16_at(&p, header + 4, 500);
+	send_packet(&p, six, 0);
+	p = datagram(six, "a wrong sum");
+	p.bytes[header + 8] ^= 1;
+	send_packet(&p, six, 0);
+	p = datagram(six, "good");
+	send_packet(&p, six, 0);
+	ec_udp_set_read_deadline(udp, ec_now() + 5000000000);
+	ck_assert_int_eq(ec_udp_recvfrom(udp, buf, sizeof(buf), 0, NULL, NULL), 4);
+	ck_assert_str_eq(buf, "good");
+	daemon_process_stats(&served, &s);
+	ec_relay_stats(relay, &mine);
+	ck_assert_uint_eq(s.rx_bad_udp, 1);
+	ck_assert_uint_eq(mine.rx_bad_checksum, 1);
+	stop();
+}
+END_TEST
+
+/* Jumbo frames, both ways: 9216 bytes of payload, and one more is refused. */
+START_TEST(test_jumbo)
+{
+	static uint8_t payload[9217], got[LINK_ROOM], frame[ECP_FRAME_MAX];
+	static const uint8_t dst[6] = {2, 0, 0, 0, 0, 2};
+	struct ec_frame f;
+	start(backends[_i], 9216);
+	for (unsigned i = 0; i < sizeof(payload); i++)
+		payload[i] = (uint8_t)(i * 7);
+	payload[0] = 0x45; /* IPv4 of that length */
+	payload[2] = 9216 >> 8;
+	payload[3] = 9216 & 255;
+	payload[9] = 99;
+	ck_assert_uint_eq(ec_l2_payload_max(l2), 9216);
+	ck_assert_int_eq(ec_l2_send_ip(l2, payload, 9217, dst, 0), -EMSGSIZE);
+	link_forget();
+	ck_assert_int_eq(ec_l2_send_ip(l2, payload, 9216, dst, 0), 9216);
+	ck_assert_uint_eq(link_receive(got), 9216 + 14);
+	ck_assert_mem_eq(got + 14, payload, 9216);
+	link_send(frame, test_frame_build(&(struct test_frame){.to = MAC,
+							       .ethertype = 0x0800,
+							       .payload = payload,
+							       .len = 9216},
+					  frame));
+	receive(&f);
+	ck_assert_uint_eq(f.l3_len, 9216);
+	ck_assert_mem_eq(f.l3, payload, 9216);
+	stop();
+}
+END_TEST
+
+int main(void)
+{
+	if (!link_enter_namespace()) {
+		printf("SKIP: a network namespace of our own: %s\n", strerror(errno));
+		return 77;
+	}
+	Suite *suite = suite_create("odd packets");
+	TCase *tc = tcase_create("odd packets");
+	tcase_set_timeout(tc, 30);
+	tcase_add_loop_test(tc, test_options_and_extensions, 0, N_BACKENDS);
+	tcase_add_loop_test(tc, test_padding, 0, N_BACKENDS);
+	tcase_add_loop_test(tc, test_fragments, 0, 2 * N_BACKENDS);
+	tcase_add_loop_test(tc, test_wrong_datagrams, 0, 2 * N_BACKENDS);
+	tcase_add_loop_test(tc, test_jumbo, 0, N_BACKENDS);
+	suite_add_tcase(suite, tc);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

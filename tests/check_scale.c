@@ -1,0 +1,258 @@
+/*
+ * check_scale.c - many endpoints over a real link, claims that come and go under traffic, and
+ * the sum that every frame is part of.
+ */
+#include "client-lib/etherconn.h"
+#include "tests/daemon_process.h"
+#include "tests/frames.h"
+#include "tests/link.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TYPE 0x88b5
+#define PEER "02:00:00:00:ff:0b"
+
+static struct daemon_process served;
+static struct ec_relay *relay;
+static const uint16_t type_list[] = {TYPE};
+static struct ec_l2_opts raw = EC_L2_OPTS;
+
+static struct ec_relay *connect_relay(uint32_t rx_ring)
+{
+	struct ec_relay_opts opts = EC_RELAY_OPTS;
+	struct ec_relay *r;
+	opts.socket = served.sock;
+	opts.rx_ring = rx_ring;
+	ck_assert_msg(ec_relay_open(&r, NULL, &opts) == 0, "%s", ec_error_text());
+	return r;
+}
+
+static void setup(void)
+{
+	link_make(1500);
+	daemon_process_start_on(&served, LINK_IF, "af_packet");
+	relay = connect_relay(0);
+	raw.ethertypes = type_list;
+	raw.n_ethertypes = 1;
+}
+
+static void teardown(void)
+{
+	ec_relay_close(relay);
+	daemon_process_stop(&served);
+	link_remove();
+}
+
+static void send_to(const char *to, uint32_t number)
+{
+	uint8_t frame[ECP_FRAME_MAX];
+	struct test_frame f = {
+	    .to = to, .ethertype = TYPE, .payload = &number, .len = sizeof(number)};
+	link_send(frame, test_frame_build(&f, frame));
+}
+
+/* Claims of "MAC|VLAN" by number; a frame to each reaches that one and no other. */
+static void each_gets_its_own(unsigned n, void (*name)(unsigned i, char *to))
+{
+	struct ec_claim *claims = calloc(n, sizeof(*claims));
+	char to[EC_L2ADDR_TEXT];
+	for (unsigned i = 0; i < n; i++) {
+		name(i, to);
+		ck_assert_int_eq(ec_l2addr_parse(to, &claims[i].addr), 0);
+		claims[i].user = &claims[i];
+	}
+	ck_assert_msg(ec_open_many(relay, claims, n, &raw, NULL) == n, "%s",
+		      ec_error_text());
+	for (unsigned i = 0; i < n; i++) {
+		struct ec_frame frame;
+		uint32_t number;
+		name(i, to);
+		send_to(to, i);
+		ck_assert_msg(ec_relay_recv(relay, &frame, 1, 5000) == 1, "%s: nothing",
+			      to);
+		memcpy(&number, frame.l3, sizeof(number));
+		ck_assert_msg(frame.user == &claims[i] && number == i, "%s: another", to);
+	}
+	ec_relay_release(relay);
+	ec_close_many(claims, n);
+	free(claims);
+}
+
+static void name_by_vlan(unsigned i, char *to)
+{
+	snprintf(to, EC_L2ADDR_TEXT, "02:00:00:00:%02x:%02x|%u", i >> 8, i & 255, i + 1);
+}
+
+static void name_same_mac(unsigned i, char *to)
+{
+	snprintf(to, EC_L2ADDR_TEXT, "02:00:00:00:00:01|%u|%u", i % 50 + 1, i / 50 + 1);
+}
+
+static void name_same_vlan(unsigned i, char *to)
+{
+	snprintf(to, EC_L2ADDR_TEXT, "02:00:00:00:%02x:%02x|7", i >> 8, i & 255);
+}
+
+START_TEST(test_all_vlans_at_once)
+{
+	each_gets_its_own(4094, name_by_vlan);
+}
+END_TEST
+
+START_TEST(test_one_mac_on_many_vlans)
+{
+	each_gets_its_own(2000, name_same_mac);
+}
+END_TEST
+
+START_TEST(test_many_macs_on_one_vlan)
+{
+	each_gets_its_own(2000, name_same_vlan);
+}
+END_TEST
+
+/* Others come and go; who stays misses nothing and sees every frame in order. */
+START_TEST(test_claims_under_traffic)
+{
+	struct ec_l2addr addr;
+	struct ec_l2 *stays;
+	struct ec_relay *other = connect_relay(0);
+	struct ec_claim claims[100] = {0};
+	struct ec_frame frames[64];
+	uint32_t sent = 0, got = 0;
+	ec_l2addr_parse(PEER "|7", &addr);
+	ck_assert_int_eq(ec_l2_open(&stays, relay, &addr, &raw), 0);
+	for (unsigned i = 0; i < 100; i++) {
+		char to[EC_L2ADDR_TEXT];
+		name_same_vlan(i, to);
+		ec_l2addr_parse(to, &claims[i].addr);
+	}
+	for (unsigned round = 0; round < 200; round++) {
+		for (unsigned i = 0; i < 20; i++)
+			send_to(PEER "|7", sent++);
+		ck_assert_int_eq(ec_open_many(other, claims, 100, &raw, NULL), 100);
+		for (unsigned i = 0; i < 20; i++)
+			send_to(PEER "|7", sent++);
+		ec_close_many(claims, 100);
+		while (got < sent) {
+			int n = ec_relay_recv(relay, frames, 64, 5000);
+			ck_assert_msg(n > 0, "%u of %u frames", got, sent);
+			for (int i = 0; i < n; i++, got++)
+				ck_assert_mem_eq(frames[i].l3, &got, sizeof(got));
+		}
+	}
+	ec_relay_close(other);
+}
+END_TEST
+
+/* ---- the sum ---- */
+
+static void send_cut(const struct test_frame *f, uint32_t cut)
+{
+	uint8_t frame[ECP_FRAME_MAX];
+	link_send(frame, test_frame_build(f, frame) - cut);
+}
+
+static uint64_t sum_of_ends(const struct ecp_relay_stats *stats)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < ECP_N_RELAY_COUNTERS; i++) {
+		const struct ecp_counter *c = &ecp_relay_counters[i];
+		if (!strncmp(c->name, "rx", 2) &&
+		    (c->kind == ECP_COUNTER_out || c->kind == ECP_COUNTER_drop))
+			sum += ecp_counter_get(c, stats);
+	}
+	return sum;
+}
+
+/*
+ * Good, foreign, malformed frames, and more than the ring holds: each is counted once, and by
+ * its own name.  Malformed ones go to a claimed address: what does not is the kernel's to drop.
+ */
+START_TEST(test_every_frame_is_counted)
+{
+	static const char bad_udp[] =
+	    "E\0\0\x1c\0\0\0\0@\x11\0\0\n\0\0\x09\n\0\0\x01\0\x01\0\x02\0\x09\0";
+	struct ec_l2addr addr;
+	struct ec_l2 *l2, *two_tags, *end;
+	struct ecp_relay_stats s;
+	struct ec_frame frame;
+	uint32_t good = 0, in_ring = 0;
+	struct ec_relay *narrow = connect_relay(64 << 10);
+	ec_l2addr_parse(PEER "|7", &addr);
+	ck_assert_int_eq(ec_l2_open(&l2, narrow, &addr, NULL), 0);
+	ec_l2addr_parse(PEER "|7|7", &addr); /* whoever has a third one looks like it */
+	ck_assert_int_eq(ec_l2_open(&two_tags, narrow, &addr, NULL), 0);
+	ec_l2addr_parse("02:00:00:00:00:0c", &addr);
+	ck_assert_int_eq(ec_l2_open(&end, relay, &addr, &raw), 0);
+	for (unsigned i = 0; i < 50; i++) {
+		struct test_frame f = {.to = PEER "|7",
+				       .src_ip = "10.0.0.9:1",
+				       .dst_ip = "10.0.0.1:2",
+				       .payload = "0123456789",
+				       .len = 10};
+		for (unsigned n = 0; n < 20; n++, good++)
+			send_cut(&f, 0);
+		send_cut(&f, 3); /* bad IP */
+		f.to = PEER "|8";
+		send_cut(&f, 0); /* foreign */
+		send_cut(&(struct test_frame){.to = PEER "|7",
+					      .ethertype = 0x8100,
+					      .payload = "\0\7\x81\0\0\5\x08",
+					      .len = 7},
+			 0); /* three tags */
+		send_cut(&(struct test_frame){.to = PEER "|7",
+					      .ethertype = 0x0800,
+					      .payload = bad_udp,
+					      .len = 28},
+			 0);
+		send_cut(
+		    &(struct test_frame){
+			.to = PEER "|7", .ethertype = TYPE, .payload = "a type", .len = 6},
+		    0); /* EtherType */
+	}
+	send_to("02:00:00:00:00:0c", 0);
+	ck_assert_int_eq(ec_relay_recv(relay, &frame, 1, 5000), 1); /* all is dealt with */
+	daemon_process_stats(&served, &s);
+	while (ec_relay_recv(narrow, &frame, 1, 0) == 1)
+		in_ring++;
+	ck_assert_uint_eq(s.rx_offered, sum_of_ends(&s));
+	ck_assert_uint_eq(s.rx, in_ring + 1);
+	ck_assert_uint_gt(s.rx_buffer_full, 0);
+	ck_assert_uint_eq(s.rx + s.rx_buffer_full, good + 1);
+	ck_assert_uint_eq(s.rx_bad_ip, 50);
+	ck_assert_uint_eq(s.rx_bad_udp, 50);
+	ck_assert_uint_eq(s.rx_vlan_depth, 50);
+	ck_assert_msg(s.rx_miss + s.rx_filtered == 100, "miss %lu filtered %lu offered %lu",
+		      s.rx_miss, s.rx_filtered, s.rx_offered);
+	ck_assert_uint_eq(s.rx_kernel_drops, 0);
+	ec_relay_close(narrow);
+}
+END_TEST
+
+int main(void)
+{
+	if (!link_enter_namespace()) {
+		printf("SKIP: a network namespace of our own: %s\n", strerror(errno));
+		return 77;
+	}
+	Suite *suite = suite_create("scale");
+	TCase *tc = tcase_create("scale");
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, test_all_vlans_at_once);
+	tcase_add_test(tc, test_one_mac_on_many_vlans);
+	tcase_add_test(tc, test_many_macs_on_one_vlan);
+	tcase_add_test(tc, test_claims_under_traffic);
+	tcase_add_test(tc, test_every_frame_is_counted);
+	suite_add_tcase(suite, tc);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
