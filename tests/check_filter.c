@@ -67,11 +67,12 @@ static void send_frame(const struct test_frame *f)
 
 static void send_to(const char *to, uint16_t outer_tpid, uint16_t inner_tpid)
 {
+	static const uint8_t payload[46];
 	send_frame(&(struct test_frame){.to = to,
 					.tpid = {outer_tpid, inner_tpid},
 					.ethertype = 0x88b5,
-					.payload = to,
-					.len = 46});
+					.payload = payload,
+					.len = sizeof(payload)});
 }
 
 /* The marker is let through by every filter of this file; it ends what is looked at. */
