@@ -4,6 +4,7 @@
 #   sudo make demo          a real DHCP lease on VLAN 100 through the daemon
 #   sudo make check         every test; SAN=address or SAN=thread under sanitizers
 #   make fuzz               every parser under a fuzzer, FUZZ_SECONDS=60 each
+#   make soak               hostile and killed clients for a long time
 #   make bench              figures, side by side with what people use today
 #   make install            DESTDIR and PREFIX are respected
 #   make lint               clang-format, clang-tidy, cppcheck, shellcheck
@@ -135,6 +136,11 @@ check: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) WERROR=1 tests >/dev/null
 	@tests/run.sh $(CURDIR)/$B $(T)
 
+# The hostile for minutes and ten thousand deaths instead of two hundred.
+soak: deps
+	@$(MAKE) --no-print-directory -j$$(nproc) WERROR=1 tests >/dev/null
+	@SOAK=1 LIMIT=$${LIMIT:-7200} tests/run.sh $(CURDIR)/$B $(or $(T),netns/test_hostile)
+
 # FUZZ_SECONDS for each target (60)
 fuzz: deps
 	@tests/fuzz.sh $${FUZZ_SECONDS:-60}
@@ -200,5 +206,5 @@ endef
 clean:
 	rm -rf build
 
-.PHONY: all tests fuzzers benches help deps demo check fuzz bench format lint install clean
+.PHONY: all tests fuzzers benches help deps demo check soak fuzz bench format lint install clean
 .SECONDARY:

@@ -1,0 +1,134 @@
+#!/bin/bash
+# test_hostile.sh - clients that do the daemon and each other all the harm they can, and clients
+# killed at any moment, while an honest neighbour exchanges datagrams with a kernel peer and
+# loses none.  Afterwards nothing of them is left in the daemon.
+#
+# SOAK=1: two minutes and ten thousand deaths instead of seconds and two hundred.
+set -u
+# shellcheck source=tests/netns/lib.sh
+. "$(dirname "$0")/lib.sh"
+need_root
+begin
+
+if [ "${SOAK:-0}" = 1 ]; then
+	seconds=120 deaths=10000
+else
+	seconds=6 deaths=200
+fi
+mac=02:00:00:00:00:01
+harms=(scribble indices records forged doorbells memory flood descriptors churn claims deaf torrent)
+
+make_pair 1504 >/dev/null
+addr_add "$ns_p" "$if_p" 10.1.0.1/24
+ip -n "$ns_p" neigh add 10.1.0.2 lladdr $mac dev "$if_p" nud permanent
+peer_mac=$(ip -n "$ns_p" -j link show "$if_p" | sed 's/.*"address":"\([^"]*\)".*/\1/')
+start "${enter_p[@]}" "$build/tests/tool_udp_echo" 7 >"$work/echo.out"
+wait_for_line "$work/echo.out" ready "$started"
+start_daemon
+
+fds() { find "/proc/$daemon/fd" -mindepth 1 | wc -l; }
+rings() { grep -c 'memfd:etherconn' "/proc/$daemon/maps"; }
+clients() { ctl -j status | sed 's/.*"clients":\([0-9]*\).*/\1/'; }
+
+# Only the one that asks is connected.
+all_gone() {
+	local end=$((SECONDS + 20))
+	until [ "$(clients)" = 1 ]; do
+		[ $SECONDS -lt $end ] || return 1
+	done
+}
+
+honest() {
+	"${as_client[@]}" "$build/tests/tool_ec_ping" -s "$sock" -m "$peer_mac" -n 25 \
+		$mac 10.1.0.2:1000 10.1.0.1:7
+}
+
+# What everybody who asked for multicast receives, and the deaf do not.
+start "${enter_p[@]}" python3 -c '
+import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+while True:
+    s.sendto(bytes(200), ("10.1.0.255", 9))
+    time.sleep(0.001)'
+
+# while_honest NAME PID...: the neighbour goes on until all of these have ended.
+while_honest() {
+	local name=$1 pid rounds=0 failed=0 running=1
+	shift
+	while [ $running = 1 ]; do
+		running=0
+		for pid in "$@"; do
+			is_running "$pid" && running=1
+		done
+		honest 2>>"$work/honest.err" || failed=$((failed + 1))
+		rounds=$((rounds + 1))
+	done
+	if [ $failed = 0 ]; then
+		ok "$name: $((rounds * 200)) datagrams of the honest neighbour, none lost"
+	else
+		not_ok "$name: $failed of $rounds rounds failed: $(tail -1 "$work/honest.err")"
+	fi
+}
+
+# Every frame is counted once: delivered, sent, or dropped for a reason.
+counters_add_up() {
+	ctl -j show relays | python3 -c '
+import json, sys
+c = json.load(sys.stdin)["relays"][0]["counters"]
+apart = {"rx_offered", "rx_bytes", "rx_copies", "rx_copies_full", "rx_kernel_drops",
+         "tx_offered", "tx_bytes"}
+for way in "rx", "tx":
+    parts = sum(v for k, v in c.items() if k.startswith(way) and k not in apart)
+    if parts != c[way + "_offered"] or not parts:
+        sys.exit(way + "_offered %d is not %d" % (c[way + "_offered"], parts))'
+}
+
+nothing_left() { # NAME
+	check "$1: all are gone" all_gone
+	check "$1: the daemon is the same" is_running "$daemon"
+	check "$1: it has as many descriptors as before" [ "$(fds)" = "$fds_before" ]
+	check "$1: it maps no ring" [ "$(rings)" = 0 ]
+	check "$1: no endpoint is left" [ "$(ctl -j status | sed 's/.*"endpoints":\([0-9]*\).*/\1/')" = 0 ]
+	check "$1: every frame is counted" counters_add_up
+	check "$1: the log tells of no error" bash -c "! grep -E 'error|ERROR|runtime' '$work/daemon.log'"
+}
+
+check "before: an honest neighbour is served" honest
+check "before: all are gone" all_gone
+fds_before=$(fds)
+
+children=()
+for i in "${!harms[@]}"; do
+	start "${as_client[@]}" "$build/tests/tool_hostile" "$sock" "${harms[i]}" $seconds $((i + 1)) \
+		>"$work/${harms[i]}.out" 2>&1
+	children+=("$started")
+done
+while_honest "hostile" "${children[@]}"
+for i in "${!harms[@]}"; do
+	if wait "${children[i]}"; then
+		ok "$(cat "$work/${harms[i]}.out")"
+	else
+		not_ok "${harms[i]}: $(tail -1 "$work/${harms[i]}.out")"
+	fi
+done
+check "scribbling was found out" grep -qv 'ended 0 times' "$work/scribble.out"
+check "the deaf were counted, not waited for" [ "$(relay_counter rx_copies_full)" -gt 0 ]
+nothing_left "hostile"
+
+children=()
+for i in 1 2; do
+	start "${as_client[@]}" "$build/tests/tool_killed" "$sock" $((deaths / 2)) "$i" \
+		>"$work/killed.$i" 2>&1
+	children+=("$started")
+done
+while_honest "killed" "${children[@]}"
+for i in 1 2; do
+	if wait "${children[i - 1]}"; then
+		ok "killed: $(cat "$work/killed.$i")"
+	else
+		not_ok "killed: $(tail -1 "$work/killed.$i")"
+	fi
+done
+nothing_left "killed"
+done_testing
