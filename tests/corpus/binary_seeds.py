@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-# frames_and_rings.py - writes the binary seeds beside it: frame/ and ring/.
+# binary_seeds.py - writes the binary seeds beside it: frame/, ring/ and datapath/.
 #
 # frame: is there a tag beside the frame, its TPID and TCI, the frame (tests/fuzz_frame.c).
 # ring: where both rings start, then steps and their arguments (tests/fuzz_ring.c).
+# datapath: steps and their arguments (tests/fuzz_datapath.c).
 import os
 import struct
 
@@ -130,3 +131,56 @@ ring("received", 0, put_frame, step("put", "BBH", 0, 4, 60), step("publish"), st
 ring("waits-for-room", 0, record, step("room", "H", 64), take, step("release"), step("publish"))
 ring("full", 0, (put_frame + step("put", "BBH", 0, 1, 1500)) * 60, step("publish"), step("rx_cons", "Bh", 0, 16), put_frame)
 ring("ahead", 0, record * 12, step("refresh"), step("ahead"), step("next"), step("ahead"), any_record(1 << 31), step("refresh"), take * 6, step("ahead"))
+
+# ---- a whole datapath: the steps of fuzz_datapath.c, by name ----
+
+names = ["open", "close", "set_local", "any_frame", "frame", "record", "scribble", "lie", "turn"]
+
+
+def quad(data):
+    data += bytes(-len(data) % 4)
+    return bytes([len(data) // 4]) + data
+
+
+def open_l2(who, flags=0, where=0, types=0):
+    return step("open", "BBBBB", who, flags, 0, where, types)
+
+
+def open_udp(who, on=0, port=1, flags=0, ip=1):
+    return step("open", "BBBBBB", who, flags, 1, on, port, ip)
+
+
+def to(where, l3, kind=0, beside=0, flags=1):
+    return step("frame", "BB", where, kind) + quad(l3) + bytes([beside, 100, flags])
+
+
+def send(endpoint, payload, how=0):
+    return step("record", "BB", endpoint, how) + quad(payload)
+
+
+def datapath(name, *steps):
+    put("datapath", name, b"".join(steps) + step("turn"))
+
+
+turn = step("turn")
+mine = ip4(struct.pack(">HHHH", 1, 2, 12, 0) + b"ping")[:12] + b"\0\0\0\1" + ip4(udp)[16:20] + \
+    struct.pack(">HHHH", 1, 2, 12, 0) + b"ping"
+datapath("received", open_l2(0), open_l2(1, where=1), to(0, ip4(udp)), to(1, ip6(udp), 2), turn)
+datapath("received-tagged", open_l2(0, where=2), open_l2(1, where=4), to(2, ip4(udp)), to(4, ip4(udp)), to(0, ip4(udp), beside=1))
+datapath("udp", open_l2(0), open_udp(0, port=3), open_udp(0, port=2, flags=8), to(0, ip4(struct.pack(">HHHH", 9, 3, 8, 0))), to(0, ip4(udp)))
+datapath("multicast", open_l2(0, 1), open_l2(0, 2, 1), open_l2(1, 1, 1), to(0, ip4(udp), 1), to(2, ip4(udp), 1))
+datapath("shared", open_l2(0, 4), open_l2(1, 4), to(0, ip4(udp)) * 3)
+datapath("sent", open_l2(0), send(0, ip4(udp)), send(0, ip6(udp), 1), send(0, b"x", 4), send(0, b"", 2), send(0, b"", 5), turn, send(0, ip4(udp), 24), send(0, b"", 255), send(9, b""))
+datapath("sent-tagged", open_l2(0, where=4), open_l2(0, where=34), send(0, ip4(udp)), send(1, b"", 16))
+datapath("sent-udp", open_l2(0), open_udp(0), send(1, mine), send(1, ip4(udp)), send(1, b""), turn, step("set_local", "BBBB", 0, 1, 2, 1), send(1, mine))
+datapath("closed", open_l2(0), open_udp(0), send(1, mine), step("close", "BB", 0, 0), to(0, ip4(udp)), turn, open_l2(1), to(0, ip4(udp)))
+datapath("scribbled", open_l2(0), send(0, ip4(udp)), step("scribble", "BB", 0, 200), turn, open_l2(0), send(0, ip4(udp)))
+for i, word in enumerate(["prod", "wake", "space", "cons"]):
+    datapath("lie-" + word, open_l2(0), to(0, ip4(udp)), turn, step("lie", "BBBB", i, 8, 0, 1), to(0, ip4(udp)), turn)
+datapath("full", open_l2(0), to(0, ip4(udp)) * 200, turn)
+datapath("full-multicast", open_l2(0, 1), open_l2(1, 1), to(0, ip4(udp), 1) * 250, turn)
+datapath("multicast-ignored", open_l2(0), to(0, ip4(udp), 1))
+datapath("too-long", open_l2(0), open_l2(1, where=2), send(0, b"", 0xf0), send(0, b"", 0x50), to(0, ip4(udp), flags=4))
+datapath("bad-frames", open_l2(0), to(0, b"\x45"), to(0, ip4(udp[:7])), to(4, ip4(udp), beside=1), to(0, b"", flags=2), to(0, ip4(udp), flags=2),
+         step("any_frame") + quad(macs + b"\x81\0\0\1") + bytes(3))
+datapath("any-frame", open_l2(0), step("any_frame") + quad(macs + bytes(20)) + bytes(3))

@@ -1,0 +1,358 @@
+/*
+ * fuzz_datapath.c - a whole datapath between any frames of the network and any records of a
+ * hostile client, with an honest client beside it.
+ *
+ *   input: steps, one byte which, its arguments behind it
+ *
+ * Every frame is counted once; what is sent has the source and the tags of an endpoint that the
+ * hostile client holds; what a client receives is for an endpoint of its own, whole and
+ * correctly described.
+ */
+#include "daemon/client.h"
+#include "tests/fuzz.h"
+#include "tests/peer.h"
+#include "tests/relay_memory.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define CLIENTS 2
+#define HOSTILE 0
+
+static struct datapath dp;
+static struct clients clients;
+static bool
+    deaf; /* the hostile one gave back what it has not read: it gets to see rubbish */
+static unsigned moved; /* frames, in the last turn */
+static struct party {
+	struct client *client;
+	struct peer peer;
+	int far;
+} parties[CLIENTS];
+
+static void ignore(void *arg)
+{
+	(void)arg;
+}
+
+static void party_join(struct party *p)
+{
+	int ends[2];
+	struct ecp_error err = {0};
+	MUST(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) == 0);
+	p->client = client_new(&clients, ends[0], ignore);
+	p->far = ends[1];
+	MUST(p->client &&
+	     client_attach(p->client, &dp, ECP_RING_MIN, ECP_RING_MIN, &err) == 0);
+	peer_open(&p->peer, p->client->channel);
+}
+
+static void party_leave(struct party *p)
+{
+	client_free(p->client);
+	peer_close(&p->peer);
+	close(p->far);
+}
+
+static void begin(void)
+{
+	static const struct relay_config config = {.interface = RELAY_MEMORY_NAME};
+	char text[200];
+	MUST(relay_open_ops(&dp.relay, &relay_memory_ops, &config, text, sizeof(text)) ==
+	     0);
+	MUST(datapath_start(&dp, CLIENTS) == 0);
+	clients = (struct clients){.loop = loop_new(), .max = CLIENTS, .max_endpoints = 32};
+	MUST(clients.loop);
+	for (unsigned i = 0; i < CLIENTS; i++)
+		party_join(&parties[i]);
+}
+
+/*
+ * As if it had just been made: making it anew for each input would take most of the time, and
+ * an input must mean the same again.
+ */
+static void channel_reset(struct channel *ch, struct peer *peer)
+{
+	char bytes[256];
+	free(ch->slots);
+	ch->slots = NULL;
+	ch->n_slots = ch->fanout_used = 0;
+	ch->first_free = UINT32_MAX;
+	ch->rx.pos = ch->rx.published = ch->rx.cons = ch->reclaimed = 0;
+	ch->tx.pos = ch->tx.released = ch->tx.prod = 0;
+	peer->rx.pos = peer->rx.released = peer->rx.prod = 0;
+	peer->tx.pos = peer->tx.published = peer->tx.cons = 0;
+	memset(peer->c, 0, ECP_CHANNEL_PAGE + ECP_RING_MIN);
+	atomic_store(&ch->d->rx_prod, 0);
+	atomic_store(&ch->d->tx_cons, 0);
+	atomic_store(&ch->d->tx_wake_at, 0);
+	while (read(peer->bell_rx, bytes, sizeof(bytes)) > 0 ||
+	       read(ch->bell_tx, bytes, sizeof(bytes)) > 0)
+		;
+}
+
+static void party_reset(struct party *p)
+{
+	struct channel *ch = p->client->channel;
+	for (uint32_t id = 0; id < ch->n_slots; id++)
+		client_close(p->client, id);
+	MUST(ch->n_endpoints == 0);
+	channel_reset(ch, &p->peer);
+	memset(&p->client->closed, 0, sizeof(p->client->closed));
+}
+
+/* ---- what must hold ---- */
+
+static void check_identity(void)
+{
+	const struct ecp_relay_stats *s = &dp.relay.stats;
+	uint64_t rx = 0, tx = 0;
+	for (unsigned i = 0; i < ECP_N_RELAY_COUNTERS; i++) {
+		const struct ecp_counter *c = &ecp_relay_counters[i];
+		bool counts = c->kind == ECP_COUNTER_out || c->kind == ECP_COUNTER_drop;
+		if (counts)
+			*(c->name[0] == 'r' ? &rx : &tx) += ecp_counter_get(c, s);
+	}
+	MUST(s->rx_offered == rx && s->tx_offered == tx);
+}
+
+/* Is there an endpoint of the hostile client whose header this is? */
+static bool is_its_own(const uint8_t *frame, uint32_t len)
+{
+	const struct channel *ch = parties[HOSTILE].client->channel;
+	for (uint32_t id = 0; id < ch->n_slots; id++) {
+		const struct endpoint *ep = ch->slots[id].endpoint;
+		unsigned tags = ep ? ep->header_len - 2u - ECP_MAC_LEN : 0;
+		if (ep && len >= ep->header_len &&
+		    !memcmp(frame + ECP_MAC_LEN, ep->header + ECP_MAC_LEN, tags) &&
+		    len - ep->header_len <= ep->payload_max)
+			return true;
+	}
+	return false;
+}
+
+static void check_sent(void)
+{
+	uint32_t len;
+	for (unsigned i = 0; i < relay_memory_n_sent(&dp.relay); i++) {
+		const uint8_t *frame = relay_memory_sent(&dp.relay, i, &len);
+		MUST(is_its_own(frame, len));
+	}
+	relay_memory_forget_sent(&dp.relay);
+}
+
+static void check_received_one(const struct channel *ch, const struct ecp_record *head,
+			       const struct ecp_rx_aux *aux, const uint8_t *data,
+			       uint32_t len)
+{
+	struct ecp_frame f;
+	MUST(ecp_frame_parse(data, len, NULL, &f) == ECP_FRAME_OK);
+	MUST(aux->ethertype == f.ethertype && aux->l3_len == f.l3_len);
+	MUST(aux->info >> ECP_RX_L3_SHIFT == f.l3_off && aux->l4_off == f.l4_off);
+	MUST(!!(aux->info & ECP_RX_UDP) == f.udp);
+	MUST(!!(head->flags & ECP_RX_FANOUT) == f.multicast);
+	if (f.multicast)
+		return;
+	const struct endpoint *ep = channel_endpoint(ch, head->endpoint, head->generation);
+	struct ecp_key key;
+	MUST(ep && ep->channel == ch);
+	key = ecp_key_of(&ep->addr);
+	MUST(ecp_key_equal(&key, &f.key));
+	if (ep->kind == ECP_KIND_UDP && !(ep->flags & ECP_EP_ACCEPT_ANY))
+		MUST(f.udp && f.dst_port == ep->local.port);
+}
+
+/* After every turn, so that no endpoint was closed since. */
+static void check_received(struct party *p)
+{
+	struct ecp_record head;
+	struct ecp_rx_aux aux;
+	const uint8_t *data;
+	uint32_t len;
+	while (peer_recv(&p->peer, &head, &aux, &data, &len))
+		check_received_one(p->client->channel, &head, &aux, data, len);
+	peer_release(&p->peer);
+}
+
+/* ---- steps ---- */
+
+/* Few addresses, so that they meet. */
+static struct ecp_l2addr any_l2addr(struct fuzz_input *in)
+{
+	uint64_t bits = fuzz_take(in, 1);
+	struct ecp_l2addr addr = {.mac = {2, 0, 0, 0, 0, 1 + (bits & 1)},
+				  .n_vlans = (bits >> 1 & 3) % 3};
+	for (unsigned i = 0; i < addr.n_vlans; i++)
+		addr.vlans[i] = (struct ecp_vlan){.id = 100 + (bits >> (3 + i) & 1),
+						  .tpid = bits >> 5 & 1 ? 0x88a8 : 0x8100};
+	return addr;
+}
+
+static void open_endpoint(struct fuzz_input *in)
+{
+	static struct ecp_opened earlier;
+	struct party *p = &parties[fuzz_take(in, 1) % CLIENTS];
+	struct ecp_open_item item = {.flags = (unsigned)fuzz_take(in, 1) & 15};
+	struct ecp_opened_item ret;
+	uint64_t what = fuzz_take(in, 1);
+	item.depth = what & 2 ? (uint32_t)fuzz_take(in, 2) : 0;
+	if (what & 1) {
+		item.kind = ECP_KIND_UDP;
+		item.on = (uint32_t)fuzz_take(in, 1) % 8;
+		item.local.family = what & 4 ? 6 : 4;
+		item.local.port = (uint16_t)fuzz_take(in, 1) % 4;
+		item.local.ip[3] = (uint8_t)fuzz_take(in, 1) % 2;
+	} else {
+		item.l2 = any_l2addr(in);
+		item.n_ethertypes = (unsigned)fuzz_take(in, 1) % 3;
+		for (unsigned i = 0; i < item.n_ethertypes; i++)
+			item.ethertypes[i] = i ? 1 : 0x0800;
+	}
+	int r = client_open(p->client, &item, &earlier, &ret);
+	MUST(r == ret.error.code && (r == 0 || ret.error.text[0]));
+}
+
+static void close_endpoint(struct fuzz_input *in)
+{
+	struct party *p = &parties[fuzz_take(in, 1) % CLIENTS];
+	client_close(p->client, (uint32_t)fuzz_take(in, 1) % 40);
+}
+
+static void set_local(struct fuzz_input *in)
+{
+	struct party *p = &parties[fuzz_take(in, 1) % CLIENTS];
+	struct ecp_error err = {0};
+	uint32_t id = (uint32_t)fuzz_take(in, 1) % 8;
+	struct ecp_addr local = {.family = 4, .port = (uint16_t)fuzz_take(in, 1) % 4};
+	local.ip[3] = (uint8_t)fuzz_take(in, 1) % 2;
+	client_set_local(p->client, id, &local, &err);
+}
+
+/* Some bytes of the input, at most room of them. */
+static uint32_t take_bytes(struct fuzz_input *in, uint8_t *to, size_t room)
+{
+	size_t len = fuzz_take(in, 1) * 4;
+	len = len < in->size ? len : in->size;
+	len = len < room ? len : room;
+	memcpy(to, in->data, len);
+	in->data += len;
+	in->size -= len;
+	return (uint32_t)len;
+}
+
+static void push(const uint8_t *frame, uint32_t len, struct fuzz_input *in)
+{
+	struct ecp_tag tag = {.present = fuzz_take(in, 1) & 1, .tpid = 0x8100};
+	tag.tci = (uint16_t)fuzz_take(in, 1);
+	if (len >= ECP_ETH_HLEN) /* the kernel hands over nothing shorter */
+		relay_memory_push(&dp.relay, frame, len, &tag,
+				  (uint32_t)fuzz_take(in, 1) & 7);
+}
+
+static void push_any_frame(struct fuzz_input *in)
+{
+	uint8_t frame[1024];
+	uint32_t len = take_bytes(in, frame, sizeof(frame));
+	push(frame, len, in);
+}
+
+/* To an address that may be claimed; what is behind the header is the input's. */
+static void push_frame(struct fuzz_input *in)
+{
+	uint8_t frame[1024];
+	struct ecp_l2addr addr = any_l2addr(in);
+	unsigned header = ecp_header_build(&addr, frame);
+	memcpy(frame, addr.mac, ECP_MAC_LEN);
+	uint64_t kind = fuzz_take(in, 1);
+	frame[0] |= kind & 1;
+	frame[header - 2] = kind & 2 ? 0x86 : 0x08;
+	frame[header - 1] = kind & 2 ? 0xdd : 0x00;
+	uint32_t len = take_bytes(in, frame + header, sizeof(frame) - header);
+	push(frame, header + len, in);
+}
+
+static void send_record(struct fuzz_input *in)
+{
+	struct peer *peer = &parties[HOSTILE].peer;
+	const struct channel *ch = parties[HOSTILE].client->channel;
+	static const uint16_t types[] = {0x0800, 0x86dd, 0x8100, 0x88a8, 1, 0x05ff};
+	uint8_t payload[2048];
+	uint32_t id = (uint32_t)fuzz_take(in, 1) % 40;
+	uint64_t how = fuzz_take(in, 1);
+	uint32_t generation = id < ch->n_slots ? ch->slots[id].generation : 1;
+	const uint8_t dst[6] = {how & 8 ? 0xff : 2};
+	uint32_t len = take_bytes(in, payload, sizeof(payload));
+	if (how & 16) {
+		memset(payload + len, 0, sizeof(payload) - len);
+		len = 1480 + (uint32_t)(how >> 5) * 8; /* around the MTU */
+	}
+	if (ch->broken || peer->c->tx_prod != peer->tx.published)
+		return; /* it has lied about its index: the true one is lost */
+	peer_send(peer, id, generation + (how == 255), dst, types[(how & 7) % 6], payload,
+		  len);
+	peer_publish(peer);
+}
+
+static void scribble(struct fuzz_input *in)
+{
+	struct peer *peer = &parties[HOSTILE].peer;
+	uint64_t at = parties[HOSTILE].client->channel->tx.pos + fuzz_take(in, 1);
+	peer->tx.data[at & (ECP_RING_MIN - 1)] = (uint8_t)fuzz_take(in, 1);
+}
+
+static void lie(struct fuzz_input *in)
+{
+	struct peer *peer = &parties[HOSTILE].peer;
+	uint64_t which = fuzz_take(in, 1) % 4, value = fuzz_take(in, 3);
+	_Atomic uint64_t *words[] = {&peer->c->tx_prod, &peer->c->rx_wake_at,
+				     &peer->c->tx_space_at, &peer->c->rx_cons};
+	atomic_store(words[which], value);
+	deaf |= which == 3;
+}
+
+/* The daemon's loop, as far as it goes without its descriptors. */
+static void turn(struct fuzz_input *in)
+{
+	(void)in;
+	struct party *hostile = &parties[HOSTILE];
+	datapath_wake(&dp, hostile->client->channel);
+	moved = datapath_turn(&dp);
+	check_identity();
+	check_sent();
+	check_received(&parties[!HOSTILE]);
+	if (!deaf)
+		check_received(hostile);
+	MUST(dp.n_touched == 0);
+	MUST(!hostile->client->channel->broken || dp.trouble);
+	MUST(!parties[!HOSTILE].client->channel->broken);
+	if (hostile->client->channel->broken) { /* control_end_broken() */
+		party_leave(hostile);
+		party_join(hostile);
+		deaf = false;
+	}
+	dp.trouble = false;
+	datapath_sleep(&dp);
+	relay_memory_forget_sent(&dp.relay);
+}
+
+static void (*const steps[])(struct fuzz_input *) = {
+    open_endpoint, close_endpoint, set_local, push_any_frame, push_frame,
+    send_record,   scribble,       lie,       turn,
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fuzz_input in = {data, size};
+	if (!clients.loop)
+		begin();
+	while (in.size)
+		steps[fuzz_take(&in, 1) % (sizeof(steps) / sizeof(*steps))](&in);
+	do
+		turn(&in);
+	while (moved);
+	for (unsigned i = 0; i < CLIENTS; i++)
+		party_reset(&parties[i]);
+	deaf = false;
+	memset(&dp.relay.stats, 0, sizeof(dp.relay.stats));
+	return 0;
+}
