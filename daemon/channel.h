@@ -82,7 +82,8 @@ static inline struct endpoint *channel_endpoint(const struct channel *ch, uint32
 /* channel_put() for this endpoint, or channel_endpoint(), will follow.  id may be any. */
 static inline void channel_prefetch(const struct channel *ch, uint32_t id)
 {
-	__builtin_prefetch(&ch->slots[id < ch->n_slots ? id : 0], 1);
+	if (id < ch->n_slots)
+		__builtin_prefetch(&ch->slots[id], 1);
 }
 
 /* Where a frame is for, in channel_put(). */

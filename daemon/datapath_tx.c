@@ -131,6 +131,8 @@ static void tx_take(struct channel *ch, struct tx_burst *burst)
 		struct endpoint *ep =
 		    channel_endpoint(ch, head->endpoint, head->generation);
 		burst->endpoints[i] = ep;
+		if (!ep)
+			continue;
 		__builtin_prefetch(ep);
 		__builtin_prefetch((const uint8_t *)ep + 64, 1);
 		__builtin_prefetch((const uint8_t *)ep + 128);

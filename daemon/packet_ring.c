@@ -18,7 +18,9 @@
 #define SLOTS_USUAL   8192
 #define SLOT_HEADROOM 96 /* tpacket2_hdr, sockaddr_ll, the alignment between and behind */
 #define FRAME_LIMIT   (BLOCK_SIZE - SLOT_HEADROOM)
-#define BLOCK_MS      1 /* version 3: after which a block is handed over as it is */
+/* Version 3: a block is handed over as it is after so long, however few frames it holds ... */
+#define BLOCK_MS   1
+#define BLOCKS_MIN 64 /* ... so that few blocks do not reach far */
 
 /* ---- frames: what both versions say of one, in structures of their own ---- */
 
@@ -96,17 +98,27 @@ static struct tpacket_hdr_v1 *block_at(const struct packet_ring *ring, uint32_t 
 	return &((struct tpacket_block_desc *)(void *)block)->hdr.bh1;
 }
 
-/* Is there a block to read?  Then next and left are set. */
+static void give_block_back(struct packet_ring *ring)
+{
+	__atomic_store_n(&block_at(ring, ring->at)->block_status, TP_STATUS_KERNEL,
+			 __ATOMIC_RELEASE);
+	ring->at = (ring->at + 1) % (uint32_t)(ring->size / BLOCK_SIZE);
+}
+
+/* Is there a block to read?  Then next and left are set.  One may come with nothing in it. */
 static bool enter_block(struct packet_ring *ring)
 {
-	const struct tpacket_hdr_v1 *head = block_at(ring, ring->at);
-	if (!(__atomic_load_n(&head->block_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER))
-		return false;
-	ring->next =
-	    ring->memory + (size_t)ring->at * BLOCK_SIZE + head->offset_to_first_pkt;
-	ring->left = head->num_pkts;
-	ring->at_end = ring->left == 0; /* none: given back at the next release */
-	return true;
+	for (;; give_block_back(ring)) {
+		const struct tpacket_hdr_v1 *head = block_at(ring, ring->at);
+		if (!(__atomic_load_n(&head->block_status, __ATOMIC_ACQUIRE) &
+		      TP_STATUS_USER))
+			return false;
+		ring->left = head->num_pkts;
+		ring->next = ring->memory + (size_t)ring->at * BLOCK_SIZE +
+			     head->offset_to_first_pkt;
+		if (ring->left)
+			return true;
+	}
 }
 
 static unsigned peek_block(struct packet_ring *ring, struct relay_frame *frames,
@@ -136,9 +148,7 @@ static void release_block(struct packet_ring *ring)
 	if (!ring->at_end)
 		return;
 	ring->at_end = false;
-	__atomic_store_n(&block_at(ring, ring->at)->block_status, TP_STATUS_KERNEL,
-			 __ATOMIC_RELEASE);
-	ring->at = (ring->at + 1) % (uint32_t)(ring->size / BLOCK_SIZE);
+	give_block_back(ring);
 }
 
 /* ---- both ---- */
@@ -223,6 +233,8 @@ static void plan(struct packet_ring *ring, const struct relay_config *config, ui
 	uint32_t most = RING_MAX / ring->slot_size;
 	if (wanted > most)
 		wanted = most;
+	if (ring->version == 3 && wanted < BLOCKS_MIN * per_block)
+		wanted = BLOCKS_MIN * per_block;
 	ring->n_slots = (wanted + per_block - 1) / per_block * per_block;
 	ring->size = (size_t)ring->n_slots * ring->slot_size;
 }

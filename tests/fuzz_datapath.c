@@ -150,12 +150,17 @@ static void check_received_one(const struct channel *ch, const struct ecp_record
 	MUST(aux->ethertype == f.ethertype && aux->l3_len == f.l3_len);
 	MUST(aux->info >> ECP_RX_L3_SHIFT == f.l3_off && aux->l4_off == f.l4_off);
 	MUST(!!(aux->info & ECP_RX_UDP) == f.udp);
-	MUST(!!(head->flags & ECP_RX_FANOUT) == f.multicast);
-	if (f.multicast)
+	MUST(f.multicast || !(head->flags & ECP_RX_FANOUT));
+	if (head->flags & ECP_RX_FANOUT)
 		return;
 	const struct endpoint *ep = channel_endpoint(ch, head->endpoint, head->generation);
 	struct ecp_key key;
 	MUST(ep && ep->channel == ch);
+	if (ep->flags & (ECP_EP_DEFAULT | ECP_EP_MIRROR)) {
+		MUST(ep->client->may_capture);
+		return;
+	}
+	MUST(!f.multicast);
 	key = ecp_key_of(&ep->addr);
 	MUST(ecp_key_equal(&key, &f.key));
 	if (ep->kind == ECP_KIND_UDP && !(ep->flags & ECP_EP_ACCEPT_ANY))
@@ -192,7 +197,7 @@ static void open_endpoint(struct fuzz_input *in)
 {
 	static struct ecp_opened earlier;
 	struct party *p = &parties[fuzz_take(in, 1) % CLIENTS];
-	struct ecp_open_item item = {.flags = (unsigned)fuzz_take(in, 1) & 15};
+	struct ecp_open_item item = {.flags = (unsigned)fuzz_take(in, 1) & 63};
 	struct ecp_opened_item ret;
 	uint64_t what = fuzz_take(in, 1);
 	item.depth = what & 2 ? (uint32_t)fuzz_take(in, 2) : 0;
@@ -208,6 +213,7 @@ static void open_endpoint(struct fuzz_input *in)
 		for (unsigned i = 0; i < item.n_ethertypes; i++)
 			item.ethertypes[i] = i ? 1 : 0x0800;
 	}
+	p->client->may_capture = p == parties; /* one of them */
 	int r = client_open(p->client, &item, &earlier, &ret);
 	MUST(r == ret.error.code && (r == 0 || ret.error.text[0]));
 }

@@ -168,6 +168,9 @@ static void look_ahead(struct fuzz_input *in)
 	struct ecp_record head;
 	unsigned n = 0;
 	(void)in;
+	ecp_relax();
+	MUST(ecp_in_news(&ch->tx, &peer.c->tx_prod) ==
+	     (atomic_load(&peer.c->tx_prod) != ch->tx.prod));
 	while (ecp_in_ahead(&ch->tx, &head))
 		MUST(++n <= SIZE / 16);
 	MUST((int64_t)(ch->tx.ahead - ch->tx.pos) >= 0);

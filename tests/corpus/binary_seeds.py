@@ -183,4 +183,7 @@ datapath("multicast-ignored", open_l2(0), to(0, ip4(udp), 1))
 datapath("too-long", open_l2(0), open_l2(1, where=2), send(0, b"", 0xf0), send(0, b"", 0x50), to(0, ip4(udp), flags=4))
 datapath("bad-frames", open_l2(0), to(0, b"\x45"), to(0, ip4(udp[:7])), to(4, ip4(udp), beside=1), to(0, b"", flags=2), to(0, ip4(udp), flags=2),
          step("any_frame") + quad(macs + b"\x81\0\0\1") + bytes(3))
+datapath("default", open_l2(0, 16), open_l2(0, 17, where=2), open_l2(1, 16), to(0, ip4(udp)), to(5, ip4(udp)), to(5, ip4(udp), 1), turn, step("close", "BB", 0, 0), to(5, ip4(udp)))
+datapath("mirror", open_l2(0, 35), open_l2(1, 1, where=1), to(1, ip4(udp)), to(1, ip4(udp), 1), to(5, ip4(udp)), to(0, ip4(udp)))
+datapath("default-full", open_l2(0, 16), open_l2(0, 48, where=2), to(5, ip4(udp)) * 200)
 datapath("any-frame", open_l2(0), step("any_frame") + quad(macs + bytes(20)) + bytes(3))

@@ -32,7 +32,7 @@ refused "no interface named" 2 "which interface" in_d "$build/etherconnd"
 refused "no such interface" 1 "no interface called eth9" daemon_here -i eth9
 refused "not an interface name" 2 "not an interface name" daemon_here -i a/b
 refused "not Ethernet" 1 "not an Ethernet interface" daemon_here -i lo
-refused "unknown back-end" 2 "none of af_packet, pcap" daemon_here -i "$if_d" -b dpdk
+refused "unknown back-end" 2 "none of af_packet, af_packet_v3" daemon_here -i "$if_d" -b dpdk
 refused "no such user" 2 "user: there is no" daemon_here -i "$if_d" -u nobody-such
 refused "unknown argument" 2 "what is" daemon_here -i "$if_d" please
 ip -n "$ns_d" link set "$if_d" down

@@ -77,7 +77,7 @@ counters_add_up() {
 import json, sys
 c = json.load(sys.stdin)["relays"][0]["counters"]
 apart = {"rx_offered", "rx_bytes", "rx_copies", "rx_copies_full", "rx_kernel_drops",
-         "tx_offered", "tx_bytes"}
+         "rx_filtered", "tx_offered", "tx_bytes"}
 for way in "rx", "tx":
     parts = sum(v for k, v in c.items() if k.startswith(way) and k not in apart)
     if parts != c[way + "_offered"] or not parts:
