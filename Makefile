@@ -184,6 +184,12 @@ install: all
 		client-lib/libetherconn.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/libetherconn.pc
 	for n in 3 5 7 8; do install -d $(to)/share/man/man$$n; done
 	$(if $(pages3),install -m 644 $(pages3) $(to)/share/man/man3/)
+	for page in $(pages3); do \
+		for name in $$(sed -n 's/^\.Nm \(ec_[a-z0-9_]*\).*/\1/p' $$page); do \
+			page3=man3/$$(basename $$page); \
+			test $$page3 = man3/$$name.3 || echo ".so $$page3" >$(to)/share/man/man3/$$name.3; \
+		done; \
+	done
 	$(if $(pages5),install -m 644 $(pages5) $(to)/share/man/man5/)
 	$(if $(pages7),install -m 644 $(pages7) $(to)/share/man/man7/)
 	$(if $(pages8),install -m 644 $(pages8) $(to)/share/man/man8/)

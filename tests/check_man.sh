@@ -6,6 +6,9 @@ build=${BUILD:-$top/build}
 cd "$top" || exit 1
 bad=0
 
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
 # verdict NAME COMPLAINTS: ok if there are none.
 verdict() {
 	if [ -z "$2" ]; then
@@ -48,14 +51,19 @@ verdict "etherconnctl.8 has every counter" \
 verdict "etherconnd.conf.5 has every key" \
 	"$(awk '/keys\[\] = /,/;/' daemon/config.c | grep -oE '"[a-z_]+"' | tr -d '"' | missing daemon/etherconnd.conf.5 '^\.It Ic WORD$')"
 
-verdict "libetherconn.3 has every function" \
-	"$(sed -n 's/^\t\(ec_[a-z0-9_]*\);/\1/p' client-lib/libetherconn.map | missing client-lib/libetherconn.3 '^\.Fn WORD( ,)?$')"
+verdict "the library's pages have every function" \
+	"$(cat client-lib/ec_*.3 >"$work/pages"
+	sed -n 's/^\t\(ec_[a-z0-9_]*\);/\1/p' client-lib/libetherconn.map | missing "$work/pages" '^\.Fn WORD ')"
+verdict "the library's pages have every flag" \
+	"$(grep -oE '^\s+EC_[A-Z0-9_]+ = 1 <<|^\s+EC_[A-Z0-9_]+ =$' client-lib/etherconn.h | grep -oE 'EC_[A-Z0-9_]+' | missing "$work/pages" 'Dv (EC_[A-Z_]+ , )?WORD')"
+verdict "the library's pages have every counter" \
+	"$(sed -n '/^struct ec_relay_stats {/,/^}/s/^\tuint64_t \([a-z_]*\);.*/\1/p' client-lib/etherconn.h | missing "$work/pages" '^\.It Va WORD$')"
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-awk '/^\.Sh EXAMPLES/ { on = 1 } on && /^\.Ed/ { exit } on && code; on && /^\.Bd/ { code = 1 }' \
-	client-lib/libetherconn.3 | sed 's/\\e/\\/g' >"$work/example.c"
-verdict "the example of libetherconn.3 compiles" \
-	"$(grep -q 'main(' "$work/example.c" || echo "it was not found"
-	${CC:-cc} -Wall -Wextra -Werror -Iclient-lib -c -o "$work/example.o" "$work/example.c" 2>&1)"
+for page in client-lib/*.3; do
+	awk '/^\.Sh EXAMPLES/ { on = 1 } on && /^\.Ed/ { exit } on && code; on && /^\.Bd/ { code = 1 }' \
+		"$page" | sed 's/\\e/\\/g; s/\\-/-/g' >"$work/example.c"
+	verdict "the example of $page compiles" \
+		"$(grep -q '^#include' "$work/example.c" || echo "it was not found"
+		${CC:-cc} -Wall -Wextra -Werror -Iclient-lib -c -o "$work/example.o" "$work/example.c" 2>&1)"
+done
 exit $bad
