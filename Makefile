@@ -48,7 +48,9 @@ proto_src := $(wildcard proto/*.c)
 daemon_src := $(filter-out daemon/main.c,$(wildcard daemon/*.c))
 lib_src := $(wildcard client-lib/*.c)
 ctl_src := $(wildcard ctl/*.c)
-examples := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
+# what several examples share; each other file is a program
+example_src := examples/dhcp.c examples/load_client.c examples/vlan_set.c
+examples := $(patsubst examples/%.c,%,$(filter-out $(example_src),$(wildcard examples/*.c)))
 benches := $(patsubst bench/%.c,%,$(wildcard bench/bench_*.c))
 checks := $(patsubst tests/%.c,%,$(wildcard tests/check_*.c))
 fuzzers := $(patsubst tests/%.c,%,$(wildcard tests/fuzz_*.c))
@@ -75,6 +77,7 @@ benches: all $(addprefix $B/bench/,$(benches))
 $B/libproto.a: $(call obj,$(proto_src))
 $B/libdaemon.a: $(call obj,$(daemon_src))
 $B/libtest.a: $(call obj,$(test_src))
+$B/libexample.a: $(call obj,$(example_src))
 $B/libbench.a: $(call obj,$(bench_src))
 $B/libetherconn.a: $(call obj,$(lib_src) $(proto_src))
 $B/%.a:
@@ -95,11 +98,11 @@ $B/$(soname): $(call obj,$(lib_src) $(proto_src)) client-lib/libetherconn.map
 		$(filter %.o,$^) $(lib_libs)
 $B/libetherconn.so: $B/$(soname)
 	ln -sf $(soname) $@
-$B/examples/%: $B/obj/examples/%.o $B/libetherconn.so
+$B/examples/%: $B/obj/examples/%.o $B/libexample.a $B/libetherconn.so
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$Q$(CC) $(cflags) $(CFLAGS) $(ldflags) $(LDFLAGS) -o $@ $< -L$B -letherconn -Wl,-rpath,'$$ORIGIN/..'
-$B/tests/%: $B/obj/tests/%.o $B/libtest.a $B/libdaemon.a $B/libetherconn.a
+	$Q$(CC) $(cflags) $(CFLAGS) $(ldflags) $(LDFLAGS) -o $@ $< $B/libexample.a -L$B -letherconn -Wl,-rpath,'$$ORIGIN/..'
+$B/tests/%: $B/obj/tests/%.o $B/libtest.a $B/libexample.a $B/libdaemon.a $B/libetherconn.a
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$Q$(CC) $(cflags) $(CFLAGS) $(ldflags) $(LDFLAGS) -o $@ $^ $(daemon_libs) -lcheck -lsubunit -lm -lrt -lpthread
@@ -149,7 +152,7 @@ bench: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) benches >/dev/null
 	@BUILD=$(CURDIR)/$B bench/run.sh
 
-c_files := $(wildcard proto/*.[ch] daemon/*.[ch] client-lib/*.[ch] ctl/*.[ch] examples/*.c \
+c_files := $(wildcard proto/*.[ch] daemon/*.[ch] client-lib/*.[ch] ctl/*.[ch] examples/*.[ch] \
 	tests/*.[ch] bench/*.[ch])
 tidy_files := $(proto_src) $(wildcard daemon/*.c) $(lib_src) $(ctl_src) $(wildcard examples/*.c)
 format:

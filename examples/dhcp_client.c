@@ -5,6 +5,8 @@
  * aa:bb:cc:11:22:33 behind VLAN 100, UDP 0.0.0.0:68, accepting any datagram, since the server
  * answers to an address that is not ours yet.  Once it is, the endpoint takes it as its own.
  */
+#include "examples/dhcp.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <etherconn.h>
@@ -16,108 +18,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-/* ---- messages: RFC 2131, 2; options: RFC 2132 ---- */
-
-enum { BOOTREQUEST = 1, BOOTREPLY = 2 };
-enum { DISCOVER = 1, OFFER = 2, REQUEST = 3, ACK = 5, NAK = 6 };
-enum {
-	OPT_PAD = 0,
-	OPT_MASK = 1,
-	OPT_ROUTER = 3,
-	OPT_ADDRESS = 50,
-	OPT_LEASE_TIME = 51,
-	OPT_TYPE = 53,
-	OPT_SERVER = 54,
-	OPT_PARAMETERS = 55,
-	OPT_END = 255,
-};
-
-static const uint8_t cookie[4] = {99, 130, 83, 99};
-
-struct dhcp {
-	uint8_t op, htype, hlen, hops;
-	uint32_t xid;
-	uint16_t secs, flags;
-	uint32_t ciaddr, yiaddr, siaddr, giaddr;
-	uint8_t chaddr[16], sname[64], file[128], cookie[4];
-	uint8_t options[312];
-};
-
-/* What a server offers or has given; addresses in network order. */
-struct lease {
-	uint8_t type; /* of the message it came in */
-	uint32_t address, mask, router, server, seconds;
-};
-
-static uint8_t *put_option(uint8_t *at, uint8_t code, const void *value, uint8_t len)
-{
-	*at++ = code;
-	*at++ = len;
-	memcpy(at, value, len);
-	return at + len;
-}
-
-/* A discover, or a request for what was offered.  Returns its length. */
-static size_t build(struct dhcp *m, uint8_t type, uint32_t xid, const uint8_t mac[6],
-		    const struct lease *offer)
-{
-	static const uint8_t wanted[] = {OPT_MASK, OPT_ROUTER, OPT_LEASE_TIME};
-	memset(m, 0, sizeof(*m));
-	m->op = BOOTREQUEST;
-	m->htype = 1;
-	m->hlen = 6;
-	m->xid = xid;
-	memcpy(m->chaddr, mac, 6);
-	memcpy(m->cookie, cookie, sizeof(cookie));
-	uint8_t *at = put_option(m->options, OPT_TYPE, &type, 1);
-	if (type == REQUEST) {
-		at = put_option(at, OPT_ADDRESS, &offer->address, 4);
-		at = put_option(at, OPT_SERVER, &offer->server, 4);
-	}
-	at = put_option(at, OPT_PARAMETERS, wanted, sizeof(wanted));
-	*at++ = OPT_END;
-	size_t len = (size_t)(at - (uint8_t *)m);
-	return len < 300 ? 300 : len; /* as BOOTP relays expect: RFC 1542, 2.1 */
-}
-
-static void take_option(struct lease *lease, uint8_t code, const uint8_t *value,
-			uint8_t len)
-{
-	if (code == OPT_TYPE && len == 1)
-		lease->type = *value;
-	else if (code == OPT_MASK && len == 4)
-		memcpy(&lease->mask, value, 4);
-	else if (code == OPT_ROUTER && len >= 4)
-		memcpy(&lease->router, value, 4);
-	else if (code == OPT_SERVER && len == 4)
-		memcpy(&lease->server, value, 4);
-	else if (code == OPT_LEASE_TIME && len == 4)
-		memcpy(&lease->seconds, value, 4);
-}
-
-/* Is this len-byte message an answer to xid?  Then what it says is in *lease. */
-static bool parse(const struct dhcp *m, size_t len, uint32_t xid, const uint8_t mac[6],
-		  struct lease *lease)
-{
-	size_t fixed = offsetof(struct dhcp, options);
-	if (len < fixed || m->op != BOOTREPLY || m->xid != xid ||
-	    memcmp(m->chaddr, mac, 6) || memcmp(m->cookie, cookie, sizeof(cookie)))
-		return false;
-	*lease = (struct lease){.address = m->yiaddr};
-	size_t end = len - fixed < sizeof(m->options) ? len - fixed : sizeof(m->options);
-	for (size_t at = 0; at < end && m->options[at] != OPT_END;) {
-		if (m->options[at] == OPT_PAD) {
-			at++;
-			continue;
-		}
-		if (end - at < 2 || end - at - 2 < m->options[at + 1])
-			return false;
-		take_option(lease, m->options[at], &m->options[at + 2], m->options[at + 1]);
-		at += 2u + m->options[at + 1];
-	}
-	return lease->type != 0;
-}
 
 /* ---- the exchange ---- */
 
@@ -132,37 +32,44 @@ struct client {
 
 /* Wait for a message of one of two types until the deadline.  Its type, or -errno. */
 static int await(struct client *c, uint8_t good, uint8_t bad, int64_t deadline,
-		 struct lease *lease)
+		 struct dhcp_lease *lease)
 {
-	struct dhcp answer;
+	uint8_t answer[DHCP_MESSAGE_MAX];
 	ec_udp_set_read_deadline(c->udp, deadline);
 	for (;;) {
-		ssize_t n = ec_udp_recvfrom(c->udp, &answer, sizeof(answer), 0, NULL, NULL);
+		ssize_t n = ec_udp_recvfrom(c->udp, answer, sizeof(answer), 0, NULL, NULL);
 		if (n < 0)
 			return (int)n;
 		size_t len = (size_t)n < sizeof(answer) ? (size_t)n : sizeof(answer);
-		if (parse(&answer, len, c->xid, c->mac, lease) &&
+		if (dhcp_parse(answer, len, c->xid, c->mac, lease) &&
 		    (lease->type == good || lease->type == bad))
 			return lease->type;
 	}
 }
 
 /* Send one message, again and again, until it is answered.  The answer's type, or -errno. */
-static int exchange(struct client *c, uint8_t type, const struct lease *offer, uint8_t good,
-		    struct lease *answer)
+static int exchange(struct client *c, uint8_t type, const struct dhcp_lease *offer,
+		    uint8_t good, struct dhcp_lease *answer)
 {
 	static const struct sockaddr_in server = {.sin_family = AF_INET,
-						  .sin_port = __builtin_bswap16(67),
+						  .sin_port =
+						      __builtin_bswap16(DHCP_SERVER_PORT),
 						  .sin_addr.s_addr = INADDR_BROADCAST};
-	struct dhcp m;
-	size_t len = build(&m, type, c->xid, c->mac, offer);
+	struct dhcp_ask ask = {.type = type, .xid = c->xid};
+	uint8_t m[DHCP_MESSAGE_MAX];
+	memcpy(ask.mac, c->mac, sizeof(ask.mac));
+	if (offer) {
+		ask.wanted = offer->address;
+		ask.server = offer->server;
+	}
+	size_t len = dhcp_build(&ask, m);
 	int64_t wait = FIRST_WAIT_NS;
 	for (int i = 0; i < TRIES; i++, wait *= 2) {
-		ssize_t n = ec_udp_sendto(c->udp, &m, len, 0,
+		ssize_t n = ec_udp_sendto(c->udp, m, len, 0,
 					  (const struct sockaddr *)&server, sizeof(server));
 		if (n < 0)
 			return (int)n;
-		int r = await(c, good, NAK, ec_now() + wait, answer);
+		int r = await(c, good, DHCP_NAK, ec_now() + wait, answer);
 		if (r != -ETIMEDOUT)
 			return r;
 	}
@@ -178,18 +85,18 @@ static const char *ip_text(uint32_t address)
 }
 
 /* Discover, offer, request, ack.  0 with *lease, or 1. */
-static int get_lease(struct client *c, struct lease *lease)
+static int get_lease(struct client *c, struct dhcp_lease *lease)
 {
-	struct lease offer;
+	struct dhcp_lease offer;
 	printf("discover: asking for an address\n");
-	int r = exchange(c, DISCOVER, NULL, OFFER, &offer);
-	if (r == OFFER) {
+	int r = exchange(c, DHCP_DISCOVER, NULL, DHCP_OFFER, &offer);
+	if (r == DHCP_OFFER) {
 		printf("offer: %s from %s\n", ip_text(offer.address),
 		       ip_text(offer.server));
 		printf("request: %s\n", ip_text(offer.address));
-		r = exchange(c, REQUEST, &offer, ACK, lease);
+		r = exchange(c, DHCP_REQUEST, &offer, DHCP_ACK, lease);
 	}
-	if (r == ACK) {
+	if (r == DHCP_ACK) {
 		printf("ack: %s mask %s router %s for %u s from %s\n",
 		       ip_text(lease->address), ip_text(lease->mask),
 		       ip_text(lease->router), ntohl(lease->seconds),
@@ -205,10 +112,10 @@ static int get_lease(struct client *c, struct lease *lease)
 	return 1;
 }
 
-static int take_address(struct client *c, const struct lease *lease)
+static int take_address(struct client *c, const struct dhcp_lease *lease)
 {
 	const struct sockaddr_in own = {.sin_family = AF_INET,
-					.sin_port = htons(68),
+					.sin_port = htons(DHCP_CLIENT_PORT),
 					.sin_addr.s_addr = lease->address};
 	if (ec_udp_set_local(c->udp, (const struct sockaddr *)&own) < 0) {
 		fprintf(stderr, "dhcp_client: %s\n", ec_error_text());
@@ -240,7 +147,7 @@ static int run(const struct options *o)
 	struct ec_l2addr addr;
 	struct ec_l2 *l2;
 	struct client c = {.xid = (uint32_t)random()};
-	struct lease lease;
+	struct dhcp_lease lease;
 	relay_opts.socket = o->socket;
 	udp_opts.flags = EC_UDP_ACCEPT_ANY;
 
