@@ -6,6 +6,7 @@
 #   make fuzz               every parser under a fuzzer, FUZZ_SECONDS=60 each
 #   make soak               hostile and killed clients for a long time
 #   make bench              figures, side by side with what people use today
+#   sudo make deb           Debian packages in build/deb, installed and purged in a throw-away root
 #   make install            DESTDIR and PREFIX are respected
 #   make lint               clang-format, clang-tidy, cppcheck, shellcheck
 #   make help               these lines
@@ -164,7 +165,7 @@ lint: deps
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,portability \
 		--suppress=missingIncludeSystem --suppress=nullPointerRedundantCheck \
 		-I. -D_GNU_SOURCE proto daemon client-lib ctl examples
-	shellcheck -S warning -x tests/*.sh tests/netns/*.sh bench/run.sh .ci/run
+	shellcheck -S warning -x tests/*.sh tests/netns/*.sh bench/run.sh .ci/run packaging/*.sh
 
 # ---- install ----
 
@@ -212,8 +213,14 @@ ldconfig
 -test ! -d /run/systemd/system || systemctl daemon-reload
 endef
 
+deb: deps
+	@tests/deps.sh packaging/packages.txt
+	packaging/build.sh $(VERSION) $B/deb
+	packaging/test.sh $(VERSION) $B/deb
+	@ls $B/deb/*.deb
+
 clean:
 	rm -rf build
 
-.PHONY: all tests fuzzers benches help deps demo check soak fuzz bench format lint install clean
+.PHONY: all tests fuzzers benches help deps demo check soak fuzz bench format lint install deb clean
 .SECONDARY:

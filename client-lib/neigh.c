@@ -42,7 +42,7 @@ struct neigh {
 	unsigned asked;     /* requests since it was last known for sure */
 	int64_t due;        /* asked: when to ask again; known: when to doubt it */
 	uint8_t source[16]; /* who asks */
-	TAILQ_HEAD(, waiting) waiting;
+	TAILQ_HEAD(waiting_queue, waiting) waiting;
 	unsigned n_waiting;
 };
 

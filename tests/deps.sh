@@ -1,12 +1,12 @@
 #!/bin/bash
-# deps.sh - install the packages of packages.txt that are missing.
+# deps.sh - install the packages of packages.txt, or of the lists given, that are missing.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 missing=()
 while read -r package; do
 	status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
 	[ "$status" = installed ] || missing+=("$package")
-done < <(sed 's/#.*//; /^[[:space:]]*$/d' "$here/packages.txt")
+done < <(sed 's/#.*//; /^[[:space:]]*$/d' "${@:-$here/packages.txt}")
 [ ${#missing[@]} = 0 ] && exit 0
 
 echo "Installing what is missing: ${missing[*]}"
