@@ -2,6 +2,7 @@
  * bench.c - clocks, figures, raw packet sockets.
  */
 #include "bench/bench.h"
+#include "daemon/pace.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -193,7 +194,7 @@ struct raw_ring {
 	uint8_t *memory;
 	uint32_t at;
 	uint64_t drops;
-	bool busy;
+	struct pace pace;
 };
 
 struct raw_ring *raw_ring_open(const char *ifname)
@@ -244,14 +245,17 @@ static unsigned ring_burst(struct raw_ring *ring)
 
 unsigned raw_ring_take(struct raw_ring *ring, double deadline)
 {
-	static const struct timespec nap = {.tv_nsec = 30000};
 	for (;;) {
 		unsigned n = ring_burst(ring);
-		if (n) {
-			if (n >= 8 && n < BATCH)
-				clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
-			return n;
+		int wait = pace_after(&ring->pace, n, (int64_t)(seconds_now() * 1e9));
+		if (wait > 0) {
+			const struct timespec nap = {.tv_nsec = wait * 1000};
+			clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
 		}
+		if (n)
+			return n;
+		if (wait != PACE_BLOCK)
+			continue;
 		int left = (int)((deadline - seconds_now()) * 1000) + 1;
 		struct pollfd p = {.fd = ring->fd, .events = POLLIN};
 		if (seconds_now() >= deadline || poll(&p, 1, left) <= 0)

@@ -36,6 +36,7 @@ static void endpoint_mac(unsigned i, uint8_t mac[6])
 /* What it is asked over a pipe: receive these frames from now on. */
 struct order {
 	uint32_t n_endpoints, len;
+	bool broadcast;
 };
 
 struct server {
@@ -50,7 +51,7 @@ struct server {
  * Frames of len bytes, for n endpoints in random order, the tag beside them: as many as there
  * are endpoints, or as fit a packet ring of the usual size.
  */
-static uint32_t make_frames(struct server *s, uint32_t n, uint32_t len)
+static uint32_t make_frames(struct server *s, uint32_t n, uint32_t len, bool broadcast)
 {
 	uint32_t n_frames = RING_BYTES / len < MANY ? RING_BYTES / len : MANY;
 	srand(1);
@@ -58,6 +59,8 @@ static uint32_t make_frames(struct server *s, uint32_t n, uint32_t len)
 		uint8_t *f = s->bytes + (size_t)i * len;
 		memset(f, 0, len);
 		endpoint_mac((uint32_t)rand() % n, f);
+		if (broadcast)
+			memset(f, 0xff, 6);
 		f[12] = 0x88; /* 0x88b5, for local experiments */
 		f[13] = 0xb5;
 		s->frames[i] = (struct relay_frame){
@@ -74,7 +77,7 @@ static void on_order(void *arg)
 		loop_stop(s->daemon.loop);
 		return;
 	}
-	uint32_t n = make_frames(s, order.n_endpoints, order.len);
+	uint32_t n = make_frames(s, order.n_endpoints, order.len, order.broadcast);
 	relay_memory_loop(&s->daemon.datapaths[0].relay, s->frames, n, UINT32_MAX);
 }
 
@@ -136,7 +139,7 @@ static pid_t start_server(int *orders, bool one_core)
 
 static struct ec_claim claims[MANY];
 
-static struct ec_relay *claim(unsigned n)
+static struct ec_relay *claim(unsigned n, bool broadcast)
 {
 	static const uint16_t types[] = {0x88b5};
 	struct ec_relay_opts relay_opts = EC_RELAY_OPTS;
@@ -146,6 +149,7 @@ static struct ec_relay *claim(unsigned n)
 	relay_opts.rx_ring = 16 << 20;
 	opts.ethertypes = types;
 	opts.n_ethertypes = 1;
+	opts.flags = broadcast ? EC_L2_MULTICAST : 0;
 	memset(claims, 0, sizeof(claims));
 	for (unsigned i = 0; i < n; i++) {
 		endpoint_mac(i, claims[i].addr.mac);
@@ -198,9 +202,10 @@ static void measure(const char *what, unsigned n, uint32_t len, bool one_core)
 	char name[100];
 	int orders;
 	pid_t daemon = start_server(&orders, one_core);
-	struct ec_relay *relay = claim(n);
-	struct order order = {n, len - 4};
-	bool receive = !strcmp(what, "receive");
+	bool broadcast = !strcmp(what, "receive broadcast");
+	bool receive = broadcast || !strcmp(what, "receive");
+	struct ec_relay *relay = claim(n, broadcast);
+	struct order order = {n, len - 4, broadcast};
 	uint64_t moved;
 	if (receive && write(orders, &order, sizeof(order)) != sizeof(order))
 		die("order");
@@ -237,6 +242,7 @@ int main(int argc, char **argv)
 		measure("receive", MANY, 64, false);
 		measure("receive", MANY, 64, true);
 		measure("receive", MANY, 1500, false);
+		measure("receive broadcast", 10000, 64, false);
 		measure("send", 1, 64, false);
 		measure("send", MANY, 64, false);
 		measure("send", MANY, 64, true);

@@ -26,12 +26,15 @@
 
 #define VLAN          100
 #define FRAME_LEN     64
+#define LONG_LEN      1500
+#define SPIN_US       50
 #define SECONDS       1.0
 #define PINGS         2000
-#define ENDPOINTS_MAX 10000
+#define ENDPOINTS_MAX 50000
 
 static struct {
 	const char *ifname, *peer_if, *peer_ns, *etherconnd, *socket, *json;
+	char spinning[120]; /* a configuration */
 	int own_ns, runs;
 } o;
 
@@ -66,26 +69,35 @@ static void end(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
-static struct ec_relay *try_connect(void)
+/* How the daemon is to be. */
+struct setting {
+	const char *backend, *send;
+	bool spin; /* it, and its client */
+};
+
+static struct ec_relay *try_connect(const struct setting *how)
 {
 	struct ec_relay *relay = NULL;
 	struct ec_relay_opts opts = EC_RELAY_OPTS;
 	opts.socket = o.socket;
+	opts.spin_us = how->spin ? SPIN_US : 0;
 	ec_relay_open(&relay, NULL, &opts);
 	return relay;
 }
 
-/* A daemon that serves, and how it sends: its pid, and a client of it. */
-static pid_t start_daemon(struct ec_relay **relay, const char *send)
+/* A daemon that serves: its pid, and a client of it. */
+static pid_t start_daemon(struct ec_relay **relay, const struct setting *how)
 {
 	pid_t pid = fork();
 	if (pid == 0) {
 		execl(o.etherconnd, o.etherconnd, "-i", o.ifname, "-s", o.socket, "-l",
-		      "error", "--send", send, (char *)NULL);
+		      "error", "--backend", how->backend ? how->backend : "af_packet",
+		      "--send", how->send ? how->send : "auto", how->spin ? "-c" : NULL,
+		      o.spinning, (char *)NULL);
 		die(o.etherconnd);
 	}
 	double limit = seconds_now() + 5;
-	while (!(*relay = try_connect()) && seconds_now() < limit)
+	while (!(*relay = try_connect(how)) && seconds_now() < limit)
 		poll(NULL, 0, 1);
 	if (!*relay) {
 		fprintf(stderr, "bench: %s\n", ec_error_text());
@@ -103,14 +115,14 @@ static void endpoint_mac(unsigned i, uint8_t mac[6])
 }
 
 /* n frames of FRAME_LEN bytes with one tag, to (or from) n endpoints in random order. */
-static uint8_t *make_frames(unsigned n, bool from)
+static uint8_t *make_frames(unsigned n, bool from, unsigned len)
 {
-	uint8_t *frames = calloc(n, FRAME_LEN);
+	uint8_t *frames = calloc(n, len);
 	unsigned *order = malloc(n * sizeof(*order));
 	struct ecp_addr src = {.family = 4, .ip = {10, 0, 0, 1}, .port = 67};
 	struct ecp_addr dst = {.family = 4, .ip = {10, 0, 0, 2}, .port = 68};
 	struct ecp_udp_build udp = {.src = &src, .dst = &dst, .ttl = 64};
-	uint8_t payload[FRAME_LEN - 46] = {0};
+	static const uint8_t payload[LONG_LEN];
 	if (!frames || !order)
 		die("memory");
 	for (unsigned i = 0; i < n; i++)
@@ -122,7 +134,7 @@ static uint8_t *make_frames(unsigned n, bool from)
 		order[i - 1] = t;
 	}
 	for (unsigned i = 0; i < n; i++) {
-		uint8_t *f = frames + (size_t)i * FRAME_LEN;
+		uint8_t *f = frames + (size_t)i * len;
 		struct ecp_l2addr l2 = {
 		    {0x02, 0xee, 0, 0, 0, 1}, 1, {{VLAN, ECP_TPID_8021Q, 0, 0}}};
 		if (from)
@@ -130,28 +142,50 @@ static uint8_t *make_frames(unsigned n, bool from)
 		unsigned head = ecp_header_build(&l2, f);
 		endpoint_mac(from ? 0xffff : order[i], f);
 		f[head - 2] = 0x08;
-		ecp_udp_build(f + head, FRAME_LEN - head, &udp, payload, sizeof(payload));
+		ecp_udp_build(f + head, len - head, &udp, payload, len - 46);
 	}
 	free(order);
 	return frames;
 }
 
-static void open_endpoints(struct ec_relay *relay, struct ec_l2 **l2s, unsigned n)
+static struct ec_claim claims[ENDPOINTS_MAX];
+
+static void open_endpoints(struct ec_relay *relay, unsigned n)
 {
+	memset(claims, 0, sizeof(claims));
 	for (unsigned i = 0; i < n; i++) {
-		struct ec_l2addr addr = {.n_vlans = 1, .vlans = {{.id = VLAN}}};
-		endpoint_mac(i, addr.mac);
-		if (ec_l2_open(&l2s[i], relay, &addr, NULL) < 0) {
-			fprintf(stderr, "bench: %s\n", ec_error_text());
-			exit(1);
-		}
+		endpoint_mac(i, claims[i].addr.mac);
+		claims[i].addr.n_vlans = 1;
+		claims[i].addr.vlans[0].id = VLAN;
+	}
+	if (ec_open_many(relay, claims, n, NULL, NULL) != (ssize_t)n) {
+		fprintf(stderr, "bench: %s\n", ec_error_text());
+		exit(1);
 	}
 }
 
 /* ---- receive ---- */
 
+/* What is sent to the relay: to so many endpoints, by which means. */
+struct load {
+	unsigned n_endpoints, len;
+	bool by_xdp, foreign;
+};
+
+static uint64_t generate(const struct load *load)
+{
+	uint8_t *frames = make_frames(load->n_endpoints, false, load->len);
+	for (unsigned i = 0; load->foreign && i < load->n_endpoints; i++)
+		frames[(size_t)i * load->len + 1] = 0xff;
+	if (load->by_xdp)
+		return raw_xdp_send_for(raw_xdp_open(o.peer_if), frames, load->n_endpoints,
+					load->len, SECONDS);
+	return raw_send_for(raw_socket(o.peer_if, 0), frames, load->n_endpoints, load->len,
+			    SECONDS);
+}
+
 /* The generator: sends for SECONDS from the peer's namespace, writes how many. */
-static pid_t start_generator(unsigned n, int *report)
+static pid_t start_generator(const struct load *load, int *report)
 {
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC) < 0)
@@ -159,9 +193,7 @@ static pid_t start_generator(unsigned n, int *report)
 	pid_t pid = fork();
 	if (pid == 0) {
 		enter_peer();
-		uint8_t *frames = make_frames(n, false);
-		uint64_t sent =
-		    raw_send_for(raw_socket(o.peer_if, 0), frames, n, FRAME_LEN, SECONDS);
+		uint64_t sent = generate(load);
 		if (write(ends[1], &sent, sizeof(sent)) < 0)
 			die("report");
 		_exit(0);
@@ -189,13 +221,11 @@ static void receive_figures(const char *name, const char *against, uint64_t sent
 	figure_add(name, "loss %", NULL, 100.0 * (1 - (double)got / (double)sent));
 }
 
-#define RECEIVE_BARE "receive: bare packet ring"
-
-static void receive_bare(void)
+static void receive_bare(const char *name, const struct load *load)
 {
 	struct raw_ring *ring = raw_ring_open(o.ifname);
 	int report;
-	pid_t generator = start_generator(ENDPOINTS_MAX, &report);
+	pid_t generator = start_generator(load, &report);
 	double begin = 0, last = 0, cpu = 0, deadline = seconds_now() + SECONDS + 2;
 	uint64_t got = 0;
 	for (unsigned n; (n = raw_ring_take(ring, last ? last + 0.1 : deadline));) {
@@ -208,19 +238,20 @@ static void receive_bare(void)
 	}
 	cpu = cpu_seconds_self() - cpu;
 	uint64_t sent = generator_sent(generator, report);
-	receive_figures(RECEIVE_BARE, NULL, sent, got, last - begin, cpu);
+	receive_figures(name, NULL, sent, got, last - begin, cpu);
 	raw_ring_close(ring);
 }
 
-static void receive_daemon(const char *name, unsigned n_endpoints)
+static void receive_daemon(const char *name, const char *against, const struct load *load,
+			   const char *backend)
 {
-	static struct ec_l2 *l2s[ENDPOINTS_MAX];
+	const struct setting how = {.backend = backend};
 	struct ec_frame frames[64];
 	struct ec_relay *relay;
 	int report, n;
-	pid_t daemon = start_daemon(&relay, "auto");
-	open_endpoints(relay, l2s, n_endpoints);
-	pid_t generator = start_generator(n_endpoints, &report);
+	pid_t daemon = start_daemon(&relay, &how);
+	open_endpoints(relay, load->n_endpoints);
+	pid_t generator = start_generator(load, &report);
 	double begin = 0, last = 0, cpu = 0;
 	uint64_t got = 0;
 	while ((n = ec_relay_recv(relay, frames, 64, got ? 100 : 3000)) > 0) {
@@ -233,7 +264,27 @@ static void receive_daemon(const char *name, unsigned n_endpoints)
 	}
 	cpu = cpu_seconds_self() + cpu_seconds_of(daemon) - cpu;
 	uint64_t sent = generator_sent(generator, report);
-	receive_figures(name, RECEIVE_BARE, sent, got, last - begin, cpu);
+	receive_figures(name, against, sent, got, last - begin, cpu);
+	ec_relay_close(relay);
+	end(daemon);
+}
+
+/* A flood that nobody here wants: what it costs the daemon. */
+static void receive_foreign(void)
+{
+	const struct setting how = {.send = "socket"};
+	const struct load load = {.n_endpoints = 1000, .len = FRAME_LEN, .foreign = true};
+	struct ec_relay *relay;
+	int report;
+	pid_t daemon = start_daemon(&relay, &how);
+	open_endpoints(relay, 1000);
+	double cpu = cpu_seconds_of(daemon), begin = seconds_now();
+	pid_t generator = start_generator(&load, &report);
+	uint64_t sent = generator_sent(generator, report);
+	double took = seconds_now() - begin;
+	figure_add("a flood of foreign frames", "kpps", NULL, (double)sent / took / 1e3);
+	figure_add("a flood of foreign frames", "% of a core", NULL,
+		   100 * (cpu_seconds_of(daemon) - cpu) / took);
 	ec_relay_close(relay);
 	end(daemon);
 }
@@ -272,7 +323,7 @@ static void send_by_xdp(const uint8_t *frames)
 
 static void send_bare(const char *name, void (*send)(const uint8_t *frames))
 {
-	uint8_t *frames = make_frames(ENDPOINTS_MAX, true);
+	uint8_t *frames = make_frames(ENDPOINTS_MAX, true, FRAME_LEN);
 	uint64_t before = peer_received();
 	double begin = seconds_now(), cpu = cpu_seconds_self();
 	send(frames);
@@ -284,19 +335,20 @@ static void send_bare(const char *name, void (*send)(const uint8_t *frames))
 
 static void send_daemon(const char *name, const char *send, unsigned n_endpoints)
 {
-	static struct ec_l2 *l2s[ENDPOINTS_MAX];
+	const struct setting how = {.send = send};
 	static const uint8_t dst[6] = {0x02, 0xee, 0, 0, 0, 1};
 	struct ec_relay *relay;
-	pid_t daemon = start_daemon(&relay, send);
-	open_endpoints(relay, l2s, n_endpoints);
-	uint8_t *frames = make_frames(1, true);
+	pid_t daemon = start_daemon(&relay, &how);
+	open_endpoints(relay, n_endpoints);
+	uint8_t *frames = make_frames(1, true, FRAME_LEN);
 	const uint8_t *packet = frames + 18;
 	uint64_t before = peer_received(), sent = 0, arrived = 0;
 	double begin = seconds_now(), cpu = cpu_seconds_self() + cpu_seconds_of(daemon);
 	while (seconds_now() < begin + SECONDS)
 		for (unsigned i = 0; i < 64; i++, sent++)
-			if (ec_l2_send(l2s[sent % n_endpoints], packet, FRAME_LEN - 18,
-				       ECP_ETHERTYPE_IPV4, dst, i < 63 ? EC_MORE : 0) < 0)
+			if (ec_l2_send(claims[sent % n_endpoints].l2, packet,
+				       FRAME_LEN - 18, ECP_ETHERTYPE_IPV4, dst,
+				       i < 63 ? EC_MORE : 0) < 0)
 				die(ec_error_text());
 	double took = seconds_now() - begin, limit = seconds_now() + 2;
 	while ((arrived = peer_received() - before) < sent && seconds_now() < limit)
@@ -462,14 +514,14 @@ static int resolve(void *arg, const struct sockaddr *dst, uint8_t mac[6])
 	return 0;
 }
 
-static void rtt_daemon(const char *name, const char *send, uint8_t peer_mac[6])
+static void rtt_daemon(const char *name, const struct setting *how, uint8_t peer_mac[6])
 {
 	struct ec_relay *relay;
 	struct ec_l2 *l2;
 	struct ec_udp *udp;
 	struct ec_l2addr addr = {.n_vlans = 0};
 	struct ec_udp_opts opts = EC_UDP_OPTS;
-	pid_t daemon = start_daemon(&relay, send);
+	pid_t daemon = start_daemon(&relay, how);
 	memcpy(addr.mac, ec_mac, 6);
 	opts.resolve = resolve;
 	opts.resolve_arg = peer_mac;
@@ -483,34 +535,69 @@ static void rtt_daemon(const char *name, const char *send, uint8_t peer_mac[6])
 
 /* ---- all of it ---- */
 
+#define BARE      "receive: bare packet ring"
+#define BARE_XDP  "receive, faster generator: bare packet ring"
+#define BARE_LONG "receive, 1500 B: bare packet ring"
+
 static void receive_all(void)
 {
-	receive_bare();
-	receive_daemon("receive: daemon + client, 1 endpoint", 1);
-	receive_daemon("receive: daemon + client, 10,000 endpoints", ENDPOINTS_MAX);
+	const struct load one = {1, FRAME_LEN}, thousand = {1000, FRAME_LEN},
+			  many = {ENDPOINTS_MAX, FRAME_LEN}, long_ones = {1000, LONG_LEN};
+	const struct load one_fast = {1, FRAME_LEN, .by_xdp = true},
+			  many_fast = {ENDPOINTS_MAX, FRAME_LEN, .by_xdp = true};
+	receive_bare(BARE, &many);
+	receive_daemon("receive: daemon + client, 1 endpoint", BARE, &one, NULL);
+	receive_daemon("receive: daemon + client, 1,000 endpoints", BARE, &thousand, NULL);
+	receive_daemon("receive: daemon + client, 50,000 endpoints", BARE, &many, NULL);
+	receive_daemon("receive: by the block, 1 endpoint", BARE, &one, "af_packet_v3");
+	receive_daemon("receive: by the block, 50,000 endpoints", BARE, &many,
+		       "af_packet_v3");
+	receive_bare(BARE_LONG, &long_ones);
+	receive_daemon("receive, 1500 B: daemon + client", BARE_LONG, &long_ones, NULL);
+	receive_foreign();
+	if (!raw_xdp_possible())
+		return;
+	receive_bare(BARE_XDP, &many_fast);
+	receive_daemon("receive, faster: daemon + client, 1 endpoint", BARE_XDP, &one_fast,
+		       NULL);
+	receive_daemon("receive, faster: daemon + client, 50,000", BARE_XDP, &many_fast,
+		       NULL);
+	receive_daemon("receive, faster: by the block, 50,000", BARE_XDP, &many_fast,
+		       "af_packet_v3");
 }
 
 static void send_all(void)
 {
 	send_bare(SEND_BARE, send_by_socket);
 	send_daemon("send: daemon by socket, 1 endpoint", "socket", 1);
-	send_daemon("send: daemon by socket, 10,000 endpoints", "socket", ENDPOINTS_MAX);
+	send_daemon("send: daemon by socket, 50,000 endpoints", "socket", ENDPOINTS_MAX);
 	if (!raw_xdp_possible())
 		return;
 	send_bare(SEND_BARE_XDP, send_by_xdp);
 	send_daemon("send: daemon by AF_XDP, 1 endpoint", "xdp", 1);
-	send_daemon("send: daemon by AF_XDP, 10,000 endpoints", "xdp", ENDPOINTS_MAX);
+	send_daemon("send: daemon by AF_XDP, 50,000 endpoints", "xdp", ENDPOINTS_MAX);
 }
 
 static void rtt_all(uint8_t peer_mac[6])
 {
+	const struct setting socket = {.send = "socket"}, xdp = {.send = "xdp"},
+			     spin = {.spin = true};
 	pid_t echo = start_echo();
 	rtt_kernel();
 	rtt_raw(peer_mac);
-	rtt_daemon("round trip: daemon by socket, blocking", "socket", peer_mac);
+	rtt_daemon("round trip: daemon by socket, blocking", &socket, peer_mac);
 	if (raw_xdp_possible())
-		rtt_daemon("round trip: daemon by AF_XDP, blocking", "xdp", peer_mac);
+		rtt_daemon("round trip: daemon by AF_XDP, blocking", &xdp, peer_mac);
+	rtt_daemon("round trip: daemon and client spin 50 us", &spin, peer_mac);
 	end(echo);
+}
+
+static void write_spinning(void)
+{
+	snprintf(o.spinning, sizeof(o.spinning), "%s.conf", o.socket);
+	FILE *f = fopen(o.spinning, "w");
+	if (!f || fprintf(f, "{\"spin_us\": %d}\n", SPIN_US) < 0 || fclose(f) != 0)
+		die(o.spinning);
 }
 
 /* Part of it by name: receive, send, rtt. */
@@ -539,6 +626,7 @@ int main(int argc, char **argv)
 	o.peer_ns = argv[3];
 	o.etherconnd = argv[4];
 	o.socket = argv[5];
+	write_spinning();
 	o.json = argv[6];
 	o.runs = runs ? atoi(runs) : 5;
 	o.own_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
