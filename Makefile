@@ -165,7 +165,7 @@ lint: deps
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,portability \
 		--suppress=missingIncludeSystem --suppress=nullPointerRedundantCheck \
 		-I. -D_GNU_SOURCE proto daemon client-lib ctl examples
-	shellcheck -S warning -x tests/*.sh tests/netns/*.sh bench/run.sh .ci/run packaging/*.sh
+	shellcheck -S warning -x tests/*.sh tests/netns/*.sh bench/run.sh .ci/run packaging/*.sh docs/*.sh
 
 # ---- install ----
 

@@ -257,8 +257,9 @@ static int claim_all(const struct options *o, struct load *l, struct load_client
 		if (load_client_open(l, &clients[i], &addr) < 0)
 			return complain();
 	}
-	printf("%u clients on %u VLANs of %s, claimed in %.2f s\n", o->n,
-	       o->vlans.n_tags ? vlan_set_count(&o->vlans) : 0, ec_relay_ifname(l->relay),
+	uint32_t stacks = o->vlans.n_tags ? vlan_set_count(&o->vlans) : 0;
+	printf("%u clients on %u VLAN%s of %s, claimed in %.2f s\n", o->n, stacks,
+	       stacks == 1 ? "" : "s", ec_relay_ifname(l->relay),
 	       (double)(ec_now() - began) / 1e9);
 	fflush(stdout);
 	return 0;

@@ -81,8 +81,10 @@ cat >"$work/kea.json" <<JSON
   "valid-lifetime": 3600, "loggers": [{"name": "kea-dhcp4", "severity": "INFO",
   "output_options": [{"output": "stdout"}]}]}}
 JSON
+# a copy, for AppArmor lets the installed one read and write in its own places only
+cp "$(command -v kea-dhcp4)" "$work/kea-dhcp4"
 start "${enter_p[@]}" env KEA_PIDFILE_DIR="$work" KEA_LOCKFILE_DIR="$work" \
-	kea-dhcp4 -c "$work/kea.json" >"$work/kea.log" 2>&1
+	"$work/kea-dhcp4" -c "$work/kea.json" >"$work/kea.log" 2>&1
 wait_for_line "$work/kea.log" DHCP4_STARTED "$started"
 n=${CLIENTS:-3000} rate=${RATE:-500}
 load "$work/qinq" -n "$n" -V 10-19.100-199 -r "$rate" ${WINDOW:+-w $WINDOW}
