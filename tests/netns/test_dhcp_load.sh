@@ -38,7 +38,7 @@ check "all are renewed" grep -q "^renewals: $n of $n in " "$work/one"
 check "it tells latencies" grep -qE "latency +p50 [0-9.]+ ms, p99 [0-9.]+ ms" "$work/one"
 check "the server has leased as many addresses" [ "$(awk '{print $3}' "$work/leases" | sort -u | wc -l)" = $n ]
 check "to the MAC addresses in order" grep -q " 02:dc:00:00:01:2b " "$work/leases" # 299
-check "each endpoint was one VLAN's: none missed" [ "$(relay_counter rx_miss)" = 0 ]
+check "no frame found a full ring" [ "$(relay_counter rx_buffer_full)" = 0 ]
 [ "$failures" = 0 ] || cat "$work/one"
 
 load "$work/release" -n $n -V 100-199 -r 400 -x
