@@ -63,7 +63,7 @@ check_packages() {
 	check_files libetherconn0 "$lib" "/usr/lib/$multi/libetherconn.so.0"
 	check_files libetherconn-dev "$dev" /usr/include/etherconn.h \
 		"/usr/lib/$multi/libetherconn.a" "/usr/lib/$multi/pkgconfig/libetherconn.pc" \
-		/usr/share/man/man3/libetherconn.3.gz
+		/usr/share/man/man3/libetherconn.3.gz /usr/share/man/man7/etherconn-protocol.7.gz
 
 	rm -rf "$unpacked"
 	mkdir "$unpacked"

@@ -29,7 +29,7 @@ missing() {
 	done
 }
 
-for page in daemon/*.[58] ctl/*.8 client-lib/*.3; do
+for page in daemon/*.[58] ctl/*.8 client-lib/*.3 proto/*.7; do
 	# whether other pages are installed here is no matter
 	verdict "$page is well formed" \
 		"$(mandoc -T lint -W all "$page" 2>&1 | grep -v 'manual not found\|mandoc.db')"
@@ -58,6 +58,16 @@ verdict "the library's pages have every flag" \
 	"$(grep -oE '^\s+EC_[A-Z0-9_]+ = 1 <<|^\s+EC_[A-Z0-9_]+ =$' client-lib/etherconn.h | grep -oE 'EC_[A-Z0-9_]+' | missing "$work/pages" 'Dv (EC_[A-Z_]+ , )?WORD')"
 verdict "the library's pages have every counter" \
 	"$(sed -n '/^struct ec_relay_stats {/,/^}/s/^\tuint64_t \([a-z_]*\);.*/\1/p' client-lib/etherconn.h | missing "$work/pages" '^\.It Va WORD$')"
+
+# [ECP_REQ_OPEN] = {"open", ...
+messages() { sed -n "s/^ *\[ECP_$1_[A-Z_]*\] = {\"\([a-z_]*\)\".*/\1/p" proto/msg_*.c; }
+protocol=proto/etherconn-protocol.7
+verdict "etherconn-protocol.7 has every request" \
+	"$(messages REQ | grep -q . || echo "no request was found"
+	messages REQ | missing $protocol '^\.It Cm WORD$')"
+verdict "etherconn-protocol.7 has every reply" \
+	"$(messages REP | grep -q . || echo "no reply was found"
+	messages REP | missing $protocol '^\.Cm WORD( \.)?$|\{"WORD"')"
 
 for page in client-lib/*.3; do
 	awk '/^\.Sh EXAMPLES/ { on = 1 } on && /^\.Ed/ { exit } on && code; on && /^\.Bd/ { code = 1 }' \
