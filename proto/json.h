@@ -70,6 +70,14 @@ uint64_t ecp_json_item_u64(const struct ecp_json *item, const char *what, uint64
 const char *ecp_json_item_string(const struct ecp_json *item, const char *what,
 				 struct ecp_error *err);
 
+/*
+ * The line of len bytes of text, which ecp_json_parse() took, that a sentence of the functions
+ * above is about: that of the key it names in the item-th object of the list under this key of
+ * the root (item < 0: in the root itself), else that where the object begins.  json_line.c.
+ */
+unsigned ecp_json_line_of(const char *text, size_t len, const char *list, int item,
+			  const char *sentence);
+
 /* Where text is written.  After any number of calls look at overflow once. */
 struct ecp_json_writer {
 	char *buf;

@@ -269,6 +269,62 @@ START_TEST(test_keys)
 }
 END_TEST
 
+/* Lines as people count them, whatever stands in strings and comments before. */
+static const char placed[] = "{ // \"a\": {\n"
+			     "\"list\": [\n"
+			     " {\"x\": [1, {\"y\": 2}],\n"
+			     "  \"b\": {\n"
+			     "   \"c\": \"\\\"{[,\" } }, /*/ ,\n"
+			     " */ 7,\n"
+			     " {\"b\": 1, \"d\": \"b\",\n"
+			     "\n"
+			     "  \"b\": 1}],\n"
+			     "\"b\": 1,\n"
+			     "\"a\": 2 }\n";
+
+static const struct {
+	int item;
+	const char *sentence;
+	unsigned line;
+} places[] = {
+    {-1, "a: must be a string", 11},
+    {-1, "b: must be a string", 10},
+    {-1, "the root: unknown key \"list\"", 2},
+    {-1, "c: stands elsewhere", 1},
+    {0, "x: must be a string", 3},
+    {0, "b: must be a string", 4},
+    {0, "c: must be a number", 5},
+    {0, "d: is missing", 3},
+    {1, "list: must be an object", 5} /* behind its comma */,
+    {2, "list: key \"b\" stands twice", 9},
+    {2, "d: must be a number", 7},
+    {2, "e: is missing", 7},
+    {3, "b: there is no such item", 1},
+};
+
+START_TEST(test_line)
+{
+	root = ecp_json_parse(placed, sizeof(placed) - 1, true, &err);
+	ck_assert_msg(root != NULL, "%s", err.text);
+	unsigned line = ecp_json_line_of(placed, sizeof(placed) - 1, "list",
+					 places[_i].item, places[_i].sentence);
+	ck_assert_msg(line == places[_i].line, "%s: line %u", places[_i].sentence, line);
+}
+END_TEST
+
+/* Cut anywhere it reads no further than that. */
+START_TEST(test_line_of_a_cut_text)
+{
+	for (size_t len = 0; len < sizeof(placed); len++) {
+		char *cut = malloc(len ? len : 1); /* ASan sees any byte more */
+		memcpy(cut, placed, len);
+		ck_assert_uint_le(ecp_json_line_of(cut, len, "list", 2, "zzz: is missing"),
+				  12);
+		free(cut);
+	}
+}
+END_TEST
+
 START_TEST(test_first_error_counts)
 {
 	ck_assert_int_eq(ecp_error_set(&err, -ENOENT, "no %s", "first"), -ENOENT);
@@ -390,6 +446,8 @@ int main(void)
 	tcase_add_test(tc, test_wrong_types);
 	tcase_add_test(tc, test_array);
 	tcase_add_loop_test(tc, test_keys, 0, COUNT(keyed));
+	tcase_add_loop_test(tc, test_line, 0, COUNT(places));
+	tcase_add_test(tc, test_line_of_a_cut_text);
 	tcase_add_test(tc, test_first_error_counts);
 	tcase_add_test(tc, test_write);
 	tcase_add_loop_test(tc, test_string, 0, COUNT(strings));
