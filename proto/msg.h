@@ -22,6 +22,8 @@
 #define ECP_PAGE_MAX         32  /* objects in one page of a list */
 #define ECP_IFNAME           16
 #define ECP_COMM             16
+#define ECP_RULE             48 /* the name of a rule of the policy */
+#define ECP_POLICY_RATE_MAX  1000000000
 
 enum ecp_request_type {
 	ECP_REQ_ATTACH,    /* make a channel to a relay: once per connection */
@@ -182,6 +184,15 @@ struct ecp_page {
 		struct ecp_client_info clients[ECP_PAGE_MAX];
 		struct ecp_endpoint_info endpoints[ECP_PAGE_MAX];
 	};
+};
+
+/* What a rule of the policy lets one user, or client, have; 0: there is no limit. */
+struct ecp_policy_limits {
+	uint32_t clients;   /* connections of one user */
+	uint32_t endpoints; /* of one client, as all that follow */
+	uint32_t ring;      /* bytes of both rings together */
+	uint32_t frames_per_s, burst;
+	uint32_t requests_per_s;
 };
 
 enum ecp_reply_type {
