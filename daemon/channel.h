@@ -11,6 +11,7 @@
 #ifndef CHANNEL_H
 #define CHANNEL_H
 
+#include "daemon/bucket.h"
 #include "proto/channel.h"
 #include "proto/frame.h"
 
@@ -33,8 +34,9 @@ struct channel {
 	bool touched; /* written to in this turn, not yet published */
 	/* TX: from the client */
 	struct ecp_in tx;
-	bool awake;  /* polled every turn; asleep, it rings its bell */
-	bool broken; /* the client wrote nonsense into its ring or its indices */
+	struct bucket tx_rate; /* frames that may be sent */
+	bool awake;            /* polled every turn; asleep, it rings its bell */
+	bool broken;           /* the client wrote nonsense into its ring or its indices */
 	struct ecp_daemon_page *d;
 	const struct ecp_client_page *c;
 	int bell_rx, bell_tx; /* to ring, and to hear; both non-blocking */

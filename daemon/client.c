@@ -13,24 +13,6 @@
 
 /* ---- coming and going ---- */
 
-/* Is gid one of the groups of the process at fd, as of when it connected? */
-static bool peer_has_group(int fd, gid_t gid)
-{
-	gid_t groups[1024];
-	socklen_t len = sizeof(groups);
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
-		return false;
-	for (size_t i = 0; i < len / sizeof(*groups); i++)
-		if (groups[i] == gid)
-			return true;
-	return false;
-}
-
-static bool client_in_group(const struct client *client, gid_t gid)
-{
-	return client->gid == gid || peer_has_group(client->fd, gid);
-}
-
 static void client_identify(struct client *client)
 {
 	struct ucred cred = {0};
@@ -39,10 +21,6 @@ static void client_identify(struct client *client)
 	client->pid = (uint32_t)cred.pid;
 	client->uid = cred.uid;
 	client->gid = cred.gid;
-	const struct clients *all = client->all;
-	client->may_capture =
-	    cred.uid == 0 ||
-	    (all->have_capture_group && client_in_group(client, all->capture_group));
 
 	/* a name for people only: the process may call itself what it likes */
 	char path[32];
@@ -70,8 +48,13 @@ struct client *client_new(struct clients *all, int fd, loop_fn *on_request)
 	}
 	client->all = all;
 	client->fd = fd;
-	client->id = ++all->last_id;
 	client_identify(client);
+	if (client_join(client) < 0) {
+		loop_fd_stop(all->loop, &client->request);
+		free(client);
+		return NULL;
+	}
+	client->id = ++all->last_id;
 	client->next = all->first;
 	if (all->first)
 		all->first->prev = client;
@@ -115,6 +98,7 @@ void client_free(struct client *client)
 	if (client->next)
 		client->next->prev = client->prev;
 	all->n--;
+	free(client->gids);
 	free(client);
 }
 
@@ -171,14 +155,15 @@ int client_attach(struct client *client, struct datapath *dp, uint32_t rx_ring,
 		  uint32_t tx_ring, struct ecp_error *err)
 {
 	struct clients *all = client->all;
-	if (!rx_ring)
-		rx_ring = ECP_RX_RING_DEFAULT;
-	if (!tx_ring)
-		tx_ring = ECP_TX_RING_DEFAULT;
 	if (client->channel)
 		return ecp_error_set(err, -EALREADY,
 				     "this connection is attached to %s already",
 				     client->dp->relay.netif.name);
+	if (client_judge_attach(client, dp->relay.netif.name, &rx_ring, &tx_ring, err) <
+	    0) {
+		client_denied(client, err);
+		return err->code;
+	}
 	if (check_ring("rx_ring", rx_ring, err) < 0 ||
 	    check_ring("tx_ring", tx_ring, err) < 0)
 		return err->code;
@@ -198,41 +183,41 @@ int client_attach(struct client *client, struct datapath *dp, uint32_t rx_ring,
 	}
 	client->channel = ch;
 	client->dp = dp;
+	client_apply_limits(client);
 	return 0;
 }
 
 /* ---- endpoints ---- */
 
-static const uint16_t ethertypes_default[] = {ECP_ETHERTYPE_IPV4, ECP_ETHERTYPE_IPV6};
+unsigned client_ethertypes(const struct ecp_open_item *item, const uint16_t **types)
+{
+	static const uint16_t fallback[] = {ECP_ETHERTYPE_IPV4, ECP_ETHERTYPE_IPV6};
+	*types = item->n_ethertypes ? item->ethertypes : fallback;
+	return item->n_ethertypes ? item->n_ethertypes : 2;
+}
 
 static void endpoint_set_ethertypes(struct endpoint *ep, const struct ecp_open_item *item)
 {
-	const uint16_t *from = item->n_ethertypes ? item->ethertypes : ethertypes_default;
-	ep->n_ethertypes = item->n_ethertypes ? item->n_ethertypes : 2;
-	memcpy(ep->ethertypes, from, ep->n_ethertypes * sizeof(*from));
+	const uint16_t *types;
+	ep->n_ethertypes = (uint8_t)client_ethertypes(item, &types);
+	memcpy(ep->ethertypes, types, ep->n_ethertypes * sizeof(*types));
 }
 
 static int fill_l2(struct client *client, struct endpoint *ep,
 		   const struct ecp_open_item *item, struct ecp_error *err)
 {
 	const struct netif *netif = &client->dp->relay.netif;
-	char text[ECP_L2ADDR_TEXT];
-	const char *why;
-	ecp_l2addr_format(&item->l2, text);
-	if (ecp_l2addr_check(&item->l2, &why) < 0)
-		return ecp_error_set(err, -EINVAL, "%s: %s", text, why);
-	if (!memcmp(item->l2.mac, netif->mac, ECP_MAC_LEN))
-		return ecp_error_set(err, -EACCES, "%s: this is the own address of %s",
-				     text, netif->name);
-	if (item->flags & (ECP_EP_DEFAULT | ECP_EP_MIRROR) && !client->may_capture)
-		return ecp_error_set(err, -EACCES,
-				     "%s: what others or nobody claims is for root and the "
-				     "capture_group of the daemon's configuration",
-				     text);
+	const struct policy_rule *rule;
 	ep->addr = item->l2;
+	endpoint_set_ethertypes(ep, item);
+	if (client_judge(client, ep, NULL, &rule, err) < 0 ||
+	    client_judge_number(client, rule, err) < 0)
+		return err->code;
 	ep->header_len = (uint8_t)ecp_header_build(&ep->addr, ep->header);
 	ep->payload_max = ecp_payload_max(netif->mtu, ep->addr.vlans, ep->addr.n_vlans);
-	endpoint_set_ethertypes(ep, item);
+	ep->sending = policy_sending(rule);
+	if (ep->sending)
+		ep->policy = policy_hold(client->all->policy);
 	return 0;
 }
 
@@ -263,7 +248,9 @@ static int fill_udp(struct client *client, struct endpoint *ep,
 		    struct ecp_error *err)
 {
 	struct endpoint *l2 = find_l2(client, item, earlier, err);
-	if (!l2)
+	const struct policy_rule *rule;
+	if (!l2 || client_judge(client, l2, &item->local, &rule, err) < 0 ||
+	    client_judge_number(client, rule, err) < 0)
 		return err->code;
 	ep->l2 = l2;
 	ep->addr = l2->addr;
@@ -331,6 +318,12 @@ static unsigned flags_of(enum ecp_endpoint_kind kind)
 				   : ECP_EP_ACCEPT_ANY;
 }
 
+static void endpoint_free(struct endpoint *ep)
+{
+	policy_put(ep->policy);
+	free(ep);
+}
+
 int client_open(struct client *client, const struct ecp_open_item *item,
 		const struct ecp_opened *earlier, struct ecp_opened_item *ret)
 {
@@ -368,7 +361,8 @@ int client_open(struct client *client, const struct ecp_open_item *item,
 fail_slot:
 	channel_slot_give(ch, (uint32_t)id);
 fail:
-	free(ep);
+	client_denied(client, err);
+	endpoint_free(ep);
 	return r;
 }
 
@@ -380,7 +374,7 @@ static void endpoint_close(struct client *client, struct endpoint *ep)
 	stats_add(&client->closed, &ep->stats);
 	endpoint_table_remove(client->dp->table, ep);
 	channel_slot_give(client->channel, ep->id);
-	free(ep);
+	endpoint_free(ep);
 }
 
 bool client_close(struct client *client, uint32_t id)
@@ -403,7 +397,12 @@ int client_set_local(struct client *client, uint32_t id, const struct ecp_addr *
 	struct endpoint *ep = ch && id < ch->n_slots ? ch->slots[id].endpoint : NULL;
 	if (!ep || ep->kind != ECP_KIND_UDP)
 		return ecp_error_set(err, -ENOENT, "%u is no open UDP endpoint", id);
+	const struct policy_rule *rule;
 	struct endpoint *holder;
+	if (client_judge(client, ep->l2, local, &rule, err) < 0) {
+		client_denied(client, err);
+		return err->code;
+	}
 	int r = endpoint_table_set_local(client->dp->table, ep, local, &holder);
 	if (r == 0)
 		return 0;

@@ -2,14 +2,16 @@
  * client.h - one connected process: who it is, its channel, its endpoints.
  *
  * A client owns its socket, its channel and every endpoint it claimed; client_free() is the one
- * place where all of that ends, whatever the reason.  Knows datapath, loop; used by control.c
- * (what it asks for) and daemon.c.  One thread.
+ * place where all of that ends, whatever the reason.  Knows datapath, loop, policy; used by
+ * control.c (what it asks for) and daemon.c.  One thread.
  */
 #ifndef CLIENT_H
 #define CLIENT_H
 
 #include "daemon/datapath.h"
+#include "daemon/denials.h"
 #include "daemon/loop.h"
+#include "daemon/policy.h"
 #include "proto/msg.h"
 
 /* All clients, and the limits that hold for each. */
@@ -21,7 +23,9 @@ struct clients {
 	uint32_t last_id;
 	uint64_t session; /* this life of the daemon */
 	bool have_capture_group;
-	gid_t capture_group; /* who may be a default receiver, beside root */
+	gid_t capture_group;   /* who may be a default receiver, beside root */
+	struct policy *policy; /* ours; NULL: the default one */
+	struct denials denials;
 };
 
 struct client {
@@ -31,8 +35,12 @@ struct client {
 	uint32_t id, pid;
 	uid_t uid;
 	gid_t gid;
+	unsigned n_gids;
+	gid_t *gids; /* all its groups */
 	char comm[ECP_COMM];
 	bool may_capture;
+	struct bucket requests;
+	uint64_t denied; /* how often */
 	struct loop_fd request, bell;
 	struct datapath *dp; /* NULL until it attaches */
 	struct channel *channel;
@@ -69,10 +77,38 @@ int client_attach(struct client *client, struct datapath *dp, uint32_t rx_ring,
 int client_open(struct client *client, const struct ecp_open_item *item,
 		const struct ecp_opened *earlier, struct ecp_opened_item *ret);
 
+/* The EtherTypes an L2 endpoint gets: those asked for, else IPv4 and IPv6.  How many. */
+unsigned client_ethertypes(const struct ecp_open_item *item, const uint16_t **types);
+
 /* Give an endpoint back, and the UDP endpoints on it.  False: there is none of that number. */
 bool client_close(struct client *client, uint32_t id);
 
 int client_set_local(struct client *client, uint32_t id, const struct ecp_addr *local,
 		     struct ecp_error *err);
+
+/* ---- client_policy.c: each 0, or err->code with *err set, as above ---- */
+
+/* The policy for all that is claimed from now on; takes over the reference. */
+void clients_set_policy(struct clients *all, struct policy *policy);
+
+/* May it be one more of its user's connections? */
+int client_admit(const struct client *client, struct ecp_error *err);
+/* May it ask something now? */
+int client_may_ask(struct client *client, struct ecp_error *err);
+/* Count and log *err if it is the policy's. */
+void client_denied(struct client *client, const struct ecp_error *err);
+
+/* client.c's business: */
+int client_join(struct client *client); /* 0 or -ENOMEM; fd, uid and gid are known */
+void client_apply_limits(struct client *client);
+/* Ring sizes of 0 become what may be had. */
+int client_judge_attach(const struct client *client, const char *interface, uint32_t *rx,
+			uint32_t *tx, struct ecp_error *err);
+/* local: of a UDP endpoint on the L2 endpoint ep, else NULL. */
+int client_judge(const struct client *client, const struct endpoint *ep,
+		 const struct ecp_addr *local, const struct policy_rule **rule,
+		 struct ecp_error *err);
+int client_judge_number(const struct client *client, const struct policy_rule *rule,
+			struct ecp_error *err);
 
 #endif

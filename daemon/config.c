@@ -114,6 +114,13 @@ static int set_filter(struct config_relay *relay, const char *value, struct ecp_
 	return set_text(relay->filter, sizeof(relay->filter), "filter", value, err);
 }
 
+static int set_policy(struct config *config, const char *path, struct ecp_error *err)
+{
+	if (!*path)
+		return ecp_error_set(err, -EINVAL, "policy: the path of a file");
+	return set_text(config->policy, sizeof(config->policy), "policy", path, err);
+}
+
 /* A new relay with everything at its default, or NULL with *err set. */
 static struct config_relay *add_relay(struct config *config, const char *interface,
 				      struct ecp_error *err)
@@ -188,8 +195,8 @@ static void read_root(struct config *config, const struct ecp_json *root,
 		      struct ecp_error *err)
 {
 	static const char *const keys[] = {
-	    "socket",      "user",          "group",   "capture_group", "log",
-	    "max_clients", "max_endpoints", "spin_us", "relays",        NULL};
+	    "socket",        "user",   "group",   "capture_group", "log", "max_clients",
+	    "max_endpoints", "policy", "spin_us", "relays",        NULL};
 	if (!ecp_json_check_keys(root, "the configuration", keys, err))
 		return;
 	read_string(config, root, "socket", set_socket, err);
@@ -197,6 +204,7 @@ static void read_root(struct config *config, const struct ecp_json *root,
 	read_string(config, root, "group", set_group, err);
 	read_string(config, root, "capture_group", set_capture_group, err);
 	read_string(config, root, "log", set_log_level, err);
+	read_string(config, root, "policy", set_policy, err);
 	config->max_clients = (uint32_t)ecp_json_u64(root, "max_clients", 1, CLIENTS_MAX,
 						     config->max_clients, err);
 	config->max_endpoints = (uint32_t)ecp_json_u64(

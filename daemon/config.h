@@ -42,9 +42,10 @@ struct config {
 	bool have_capture_group;
 	gid_t capture_group; /* who may have what others, or nobody, claim, beside root */
 	enum log_level log_level;
-	uint32_t max_clients;   /* connections at one time */
-	uint32_t max_endpoints; /* per client */
-	uint32_t spin_us;       /* look again for so long before sleeping */
+	uint32_t max_clients;     /* connections at one time */
+	uint32_t max_endpoints;   /* per client */
+	uint32_t spin_us;         /* look again for so long before sleeping */
+	char policy[CONFIG_PATH]; /* its file; "": the default policy */
 	unsigned n_relays;
 	struct config_relay relays[CONFIG_RELAYS_MAX];
 };

@@ -105,6 +105,7 @@ static void serve_status(const struct control *control, struct ecp_reply *reply)
 	    .relays = control->n_datapaths,
 	    .clients = control->clients.n,
 	    .endpoints = control_count_endpoints(control, NULL),
+	    .denied = control->clients.denials.n,
 	};
 }
 
@@ -151,6 +152,62 @@ static int serve_kill(struct control *control, const struct client *client, uint
 	return 0;
 }
 
+/* ---- what if ---- */
+
+/* The test's own groups, in the form the policy wants. */
+static int judge_test(const struct clients *clients, const struct netif *netif,
+		      const struct ecp_policy_test *test, const struct policy_rule **rule,
+		      struct ecp_error *err)
+{
+	gid_t gids[ECP_GIDS_MAX];
+	bool in_group = false;
+	for (unsigned i = 0; i < test->n_gids; i++) {
+		gids[i] = test->gids[i];
+		in_group |=
+		    clients->have_capture_group && gids[i] == clients->capture_group;
+	}
+	const struct policy_who who = {
+	    .uid = test->uid,
+	    .n_gids = test->n_gids,
+	    .gids = gids,
+	    .may_capture = test->uid == 0 || in_group,
+	};
+	struct policy_claim claim = {
+	    .interface = netif->name,
+	    .own_mac = netif->mac,
+	    .l2 = &test->l2.l2,
+	    .flags = test->l2.flags,
+	};
+	claim.n_ethertypes = client_ethertypes(&test->l2, &claim.ethertypes);
+	if (policy_judge(clients->policy, &who, &claim, rule, err) < 0 || !test->have_udp)
+		return err->code;
+	claim.local = &test->udp;
+	return policy_judge(clients->policy, &who, &claim, rule, err);
+}
+
+static int serve_policy_test(struct control *control, const struct client *client,
+			     const struct ecp_policy_test *test, struct ecp_reply *reply,
+			     struct ecp_error *err)
+{
+	struct ecp_policy_verdict *verdict = &reply->policy;
+	const struct policy_rule *rule;
+	const struct datapath *dp;
+	if (check_operator(client, err) < 0)
+		return err->code;
+	dp = find_datapath(control, test->interface, err);
+	if (!dp)
+		return err->code;
+	reply->type = ECP_REP_POLICY;
+	*verdict = (struct ecp_policy_verdict){0};
+	judge_test(&control->clients, &dp->relay.netif, test, &rule, &verdict->denied);
+	if (!rule)
+		return 0;
+	snprintf(verdict->rule, sizeof(verdict->rule), "%s", rule->name);
+	verdict->raw = rule->sending.raw && !rule->deny;
+	verdict->limits = rule->limits;
+	return 0;
+}
+
 /* ---- requests ---- */
 
 static void serve(struct control *control, struct client *client)
@@ -183,6 +240,9 @@ static void serve(struct control *control, struct client *client)
 		break;
 	case ECP_REQ_KILL:
 		serve_kill(control, client, req->kill.client, reply, &err);
+		break;
+	case ECP_REQ_POLICY:
+		serve_policy_test(control, client, &req->policy_test, reply, &err);
 		break;
 	}
 	if (err.code)
@@ -219,6 +279,8 @@ static void on_request(void *arg)
 	}
 	if (len < 0)
 		ecp_error_set(&err, -EMSGSIZE, "a message may have %d bytes", ECP_MSG_MAX);
+	else if (client_may_ask(client, &err) < 0)
+		client_denied(client, &err);
 	else
 		ecp_request_parse(control->text, (size_t)len, &control->request, &err);
 	if (err.code)
@@ -236,32 +298,39 @@ static void on_request(void *arg)
 }
 
 /* Say why before hanging up, as far as that goes. */
-static void refuse(struct control *control, int fd)
+static void refuse(struct control *control, int fd, const struct ecp_error *err)
 {
-	struct ecp_error err = {0};
-	ecp_error_set(&err, -EUSERS, "%u clients are connected: no more are allowed",
-		      control->clients.n);
-	answer_error(&control->reply, &err);
+	answer_error(&control->reply, err);
 	ssize_t len =
 	    ecp_reply_format(&control->reply, control->text, sizeof(control->text));
 	if (len > 0)
 		ecp_sock_send(fd, control->text, (size_t)len, NULL, 0);
-	log_warning("a connection was refused: %s", err.text);
-	close(fd);
 }
 
 static void on_accept(void *arg)
 {
 	struct control *control = arg;
+	struct ecp_error err = {0};
 	int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0)
 		return;
 	struct client *client = client_new(&control->clients, fd, on_request);
 	if (!client) {
-		refuse(control, fd);
+		ecp_error_set(&err, -EUSERS,
+			      "%u clients are connected: no more are allowed",
+			      control->clients.n);
+		refuse(control, fd, &err);
+		log_warning("a connection was refused: %s", err.text);
+		close(fd);
 		return;
 	}
 	client->control = control;
+	if (client_admit(client, &err) < 0) {
+		refuse(control, fd, &err);
+		client_denied(client, &err);
+		client_free(client);
+		return;
+	}
 	log_debug("client %u: pid %u (%s), uid %u", client->id, client->pid, client->comm,
 		  client->uid);
 }

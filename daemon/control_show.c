@@ -55,6 +55,7 @@ static void client_info(const struct client *client, struct ecp_client_info *inf
 	    .pid = client->pid,
 	    .uid = client->uid,
 	    .gid = client->gid,
+	    .denied = client->denied,
 	};
 	memcpy(info->comm, client->comm, sizeof(info->comm));
 	client_stats(client, &info->stats);

@@ -50,13 +50,39 @@ static void on_relay(void *arg)
 
 static void on_tick(void *arg)
 {
-	(void)arg;
+	struct daemon *daemon = arg;
+	denials_tick(&daemon->control.clients.denials, bucket_clock_ns());
 }
 
 static void on_terminate(void *arg)
 {
 	struct daemon *daemon = arg;
 	loop_stop(daemon->loop);
+}
+
+/* ---- policy ---- */
+
+static int load_policy(struct daemon *daemon, struct ecp_error *err)
+{
+	struct policy *policy;
+	if (!daemon->policy[0])
+		return 0;
+	if (policy_load(&policy, daemon->policy, err) < 0)
+		return err->code;
+	clients_set_policy(&daemon->control.clients, policy);
+	log_info("policy of %u rules from %s", policy->n_rules, daemon->policy);
+	return 0;
+}
+
+/* All of the new policy, or all of the old one. */
+static void on_reload(void *arg)
+{
+	struct daemon *daemon = arg;
+	struct ecp_error err = {0};
+	if (!daemon->policy[0])
+		log_info("SIGHUP: there is no policy file to read again");
+	else if (load_policy(daemon, &err) < 0)
+		log_error("the policy stays as it was: %s", err.text);
 }
 
 /* ---- start and stop ---- */
@@ -185,11 +211,16 @@ int daemon_start_on_relays(struct daemon *daemon, unsigned n, const struct confi
 	    .capture_group = config->capture_group,
 	};
 	daemon->pace.spin_ns = config->spin_us * INT64_C(1000);
-	int r = start_datapaths(daemon, n, config);
+	memcpy(daemon->policy, config->policy, sizeof(daemon->policy));
+	int r = load_policy(daemon, err);
+	if (r == 0)
+		r = start_datapaths(daemon, n, config);
+	if (r == 0)
+		r = loop_on_reload(daemon->loop, on_reload, daemon);
 	if (r == 0)
 		r = loop_on_terminate(daemon->loop, on_terminate, daemon);
 	if (r == 0)
-		r = loop_every(daemon->loop, LOOK_EVERY_MS, on_tick, NULL);
+		r = loop_every(daemon->loop, LOOK_EVERY_MS, on_tick, daemon);
 	if (r == 0)
 		r = start_socket(daemon, config, err);
 	if (r == 0) {
@@ -198,6 +229,7 @@ int daemon_start_on_relays(struct daemon *daemon, unsigned n, const struct confi
 	}
 	unsigned started = daemon->n_datapaths;
 	stop_datapaths(daemon);
+	policy_put(daemon->control.clients.policy);
 	for (unsigned i = started; i < n; i++)
 		relay_close(&daemon->datapaths[i].relay);
 	loop_free(daemon->loop);
@@ -218,6 +250,7 @@ void daemon_run(struct daemon *daemon)
 void daemon_stop(struct daemon *daemon)
 {
 	control_stop(&daemon->control);
+	policy_put(daemon->control.clients.policy);
 	daemon_forget_socket(daemon);
 	stop_datapaths(daemon);
 	loop_free(daemon->loop);

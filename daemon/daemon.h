@@ -18,7 +18,8 @@ struct daemon {
 	unsigned n_datapaths;
 	struct control control;
 	struct pace pace;
-	char socket[108]; /* to unlink; "" if it is not ours */
+	char socket[108];         /* to unlink; "" if it is not ours */
+	char policy[CONFIG_PATH]; /* the file to read again; "": there is none */
 };
 
 /*
@@ -31,7 +32,7 @@ int daemon_start(struct daemon *daemon, const struct config *config, struct ecp_
 int daemon_start_on_relays(struct daemon *daemon, unsigned n, const struct config *config,
 			   struct ecp_error *err);
 
-/* Serve until SIGINT, SIGTERM or loop_stop(daemon->loop). */
+/* Serve until SIGINT, SIGTERM or loop_stop(daemon->loop); SIGHUP reads the policy again. */
 void daemon_run(struct daemon *daemon);
 void daemon_stop(struct daemon *daemon);
 

@@ -4,7 +4,7 @@
  *   1 a record's head is copied out and checked          channel.c        channel_tx_next
  *   2 its endpoint is found by number and generation     channel.h        channel_endpoint
  *   3 the endpoint's header + the payload -> a buffer    relay_<name>.c   tx_reserve
- *   4 the copy is judged: who it says it is from
+ *   4 the copy is judged: who it says it is from, and whether the policy lets it go
  *   5 the burst is sent                                  relay_<name>.c   tx_submit
  *   6 its room in the ring goes back                     channel.c        channel_tx_release
  *
@@ -13,6 +13,8 @@
  * its ring while we look.  Hot: no allocation, no log, no lock, no system call per frame.
  */
 #include "daemon/datapath.h"
+
+#include "daemon/sending.h"
 
 /* What one that leaves may still send in one go: more would delay the others. */
 #define LAST_BURSTS 16
@@ -103,6 +105,11 @@ static bool tx_record(struct datapath *dp, struct endpoint *ep,
 		stats->tx_spoofed++;
 		return false;
 	}
+	if (ep->sending && !sending_allows(ep->sending, ep->addr.mac, record->aux.ethertype,
+					   buffer->data, buffer->len)) {
+		stats->tx_denied++;
+		return false;
+	}
 	tx->n++;
 	return true;
 }
@@ -139,27 +146,40 @@ static void tx_take(struct channel *ch, struct tx_burst *burst)
 	}
 }
 
+/* How many frames of this burst the client's policy lets pass. */
+static uint32_t tx_allowance(struct channel *ch)
+{
+	return ch->tx_rate.rate ? bucket_look(&ch->tx_rate, bucket_clock_ns()) : UINT32_MAX;
+}
+
 /* At most one burst of a channel.  Returns how many records it took. */
 static unsigned tx_channel(struct datapath *dp, struct channel *ch, struct tx *tx)
 {
 	struct tx_burst burst;
+	unsigned sent = 0;
 	if (!channel_tx_refresh(ch)) {
 		dp->trouble |= ch->broken;
 		return 0;
 	}
 	tx_take(ch, &burst);
+	const uint32_t allowance = tx_allowance(ch);
 	dp->relay.stats.tx_offered += burst.n;
 	for (unsigned i = 0; i < burst.n; i++) {
 		struct endpoint *ep = burst.endpoints[i];
 		if (!ep) {
 			dp->relay.stats.tx_closed++;
+		} else if (sent == allowance) {
+			dp->relay.stats.tx_limited++;
+			ep->stats.tx_dropped++;
 		} else if (tx_record(dp, ep, &burst.records[i], tx)) {
+			sent++;
 			ep->stats.tx++;
 			ep->stats.tx_bytes += ep->header_len + burst.records[i].len;
 		} else {
 			ep->stats.tx_dropped++;
 		}
 	}
+	bucket_take(&ch->tx_rate, sent);
 	channel_tx_release(ch);
 	dp->trouble |= ch->broken;
 	return burst.n;

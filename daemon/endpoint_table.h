@@ -19,6 +19,8 @@
 
 struct channel;
 struct client;
+struct policy;
+struct sending;
 struct station;
 struct endpoint_table;
 
@@ -35,11 +37,13 @@ struct endpoint {
 	/* ... and each sent one: prebuilt, destination and EtherType left zero */
 	uint8_t header[ECP_ETH_HLEN_MAX];
 	uint32_t payload_max;
+	const struct sending *sending; /* NULL: it may send everything, as what it is */
 	struct endpoint *next_default;
 	/* what it was asked for */
 	struct client *client;
-	struct endpoint *l2; /* kind UDP: the L2 endpoint it stands on */
-	unsigned flags;      /* enum ecp_endpoint_flags */
+	struct policy *policy; /* a reference, if sending is its */
+	struct endpoint *l2;   /* kind UDP: the L2 endpoint it stands on */
+	unsigned flags;        /* enum ecp_endpoint_flags */
 	struct ecp_l2addr addr;
 	struct ecp_addr local;
 	struct station *station; /* the table's; NULL while not inserted */

@@ -131,18 +131,26 @@ static struct standing *standing_new(struct loop *loop, loop_fn *fn, void *arg)
 	return s;
 }
 
+static int start_signal(struct loop *loop, int signal, loop_fn *fn, void *arg)
+{
+	struct standing *s = standing_new(loop, fn, arg);
+	if (!s)
+		return -ENOMEM;
+	ev_signal_init(&s->signal, on_signal, signal);
+	s->signal.data = s;
+	ev_signal_start(loop->ev, &s->signal);
+	return 0;
+}
+
 int loop_on_terminate(struct loop *loop, loop_fn *fn, void *arg)
 {
-	static const int signals[] = {SIGINT, SIGTERM};
-	for (unsigned i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
-		struct standing *s = standing_new(loop, fn, arg);
-		if (!s)
-			return -ENOMEM;
-		ev_signal_init(&s->signal, on_signal, signals[i]);
-		s->signal.data = s;
-		ev_signal_start(loop->ev, &s->signal);
-	}
-	return 0;
+	int r = start_signal(loop, SIGINT, fn, arg);
+	return r < 0 ? r : start_signal(loop, SIGTERM, fn, arg);
+}
+
+int loop_on_reload(struct loop *loop, loop_fn *fn, void *arg)
+{
+	return start_signal(loop, SIGHUP, fn, arg);
 }
 
 int loop_every(struct loop *loop, unsigned interval_ms, loop_fn *fn, void *arg)

@@ -36,6 +36,8 @@ void loop_fd_stop(struct loop *loop, struct loop_fd *watch);
 
 /* Call fn on SIGINT/SIGTERM (once per signal). 0 or -ENOMEM. */
 int loop_on_terminate(struct loop *loop, loop_fn *fn, void *arg);
+/* Call fn on SIGHUP, which then no longer ends the process.  0 or -ENOMEM. */
+int loop_on_reload(struct loop *loop, loop_fn *fn, void *arg);
 /* Call fn every interval_ms. 0 or -ENOMEM. */
 int loop_every(struct loop *loop, unsigned interval_ms, loop_fn *fn, void *arg);
 

@@ -18,12 +18,12 @@ static const struct {
 	{                                                                                  \
 		name, #name                                                                \
 	}
-    E(EACCES),    E(EADDRINUSE), E(EADDRNOTAVAIL), E(EAFNOSUPPORT), E(EAGAIN),
-    E(EALREADY),  E(EBADMSG),    E(EBUSY),         E(ECONNREFUSED), E(EEXIST),
-    E(EINVAL),    E(EMFILE),     E(EMSGSIZE),      E(ENAMETOOLONG), E(ENETDOWN),
-    E(ENFILE),    E(ENODEV),     E(ENOENT),        E(ENOMEM),       E(ENOSPC),
-    E(ENOTCONN),  E(EOPNOTSUPP), E(EPERM),         E(EPROTO),       E(EPROTONOSUPPORT),
-    E(ESHUTDOWN), E(ETIMEDOUT),  E(EUSERS),        E(EIO),
+    E(EACCES),          E(EADDRINUSE), E(EADDRNOTAVAIL), E(EAFNOSUPPORT), E(EAGAIN),
+    E(EALREADY),        E(EBADMSG),    E(EBUSY),         E(ECONNREFUSED), E(EDQUOT),
+    E(EEXIST),          E(EINVAL),     E(EMFILE),        E(EMSGSIZE),     E(ENAMETOOLONG),
+    E(ENETDOWN),        E(ENFILE),     E(ENODEV),        E(ENOENT),       E(ENOMEM),
+    E(ENOSPC),          E(ENOTCONN),   E(EOPNOTSUPP),    E(EPERM),        E(EPROTO),
+    E(EPROTONOSUPPORT), E(ESHUTDOWN),  E(ETIMEDOUT),     E(EUSERS),       E(EIO),
 #undef E
 };
 

@@ -22,7 +22,8 @@
 #define ECP_PAGE_MAX         32  /* objects in one page of a list */
 #define ECP_IFNAME           16
 #define ECP_COMM             16
-#define ECP_RULE             48 /* the name of a rule of the policy */
+#define ECP_RULE             48  /* the name of a rule of the policy */
+#define ECP_GIDS_MAX         256 /* of whom a policy_test asks about */
 #define ECP_POLICY_RATE_MAX  1000000000
 
 enum ecp_request_type {
@@ -34,6 +35,7 @@ enum ecp_request_type {
 	ECP_REQ_SHOW,      /* a page of relays, clients or endpoints */
 	ECP_REQ_LOG,       /* operators: set the log level */
 	ECP_REQ_KILL,      /* operators: end a client's connection */
+	ECP_REQ_POLICY,    /* operators: what would the policy say? */
 };
 
 enum ecp_show { ECP_SHOW_RELAYS, ECP_SHOW_CLIENTS, ECP_SHOW_ENDPOINTS };
@@ -96,6 +98,17 @@ struct ecp_kill {
 	uint32_t client; /* its number */
 };
 
+/* What if uid, with these groups, asked for this? */
+struct ecp_policy_test {
+	uint32_t uid;
+	unsigned n_gids;
+	uint32_t gids[ECP_GIDS_MAX];
+	char interface[ECP_IFNAME]; /* "": the daemon's only one */
+	struct ecp_open_item l2;    /* kind L2 */
+	bool have_udp;
+	struct ecp_addr udp; /* a UDP endpoint on it */
+};
+
 struct ecp_request {
 	enum ecp_request_type type;
 	union {
@@ -106,6 +119,7 @@ struct ecp_request {
 		struct ecp_show_request show;
 		struct ecp_log log;
 		struct ecp_kill kill;
+		struct ecp_policy_test policy_test;
 	};
 };
 
@@ -140,6 +154,7 @@ struct ecp_status {
 	uint32_t pid, uid;
 	uint64_t uptime_s;
 	uint32_t relays, clients, endpoints;
+	uint64_t denied; /* what the policy refused */
 };
 
 struct ecp_relay_info {
@@ -158,6 +173,7 @@ struct ecp_client_info {
 	char interface[ECP_IFNAME]; /* "": not attached */
 	uint32_t endpoints;
 	uint32_t rx_ring, rx_used, tx_ring; /* bytes */
+	uint64_t denied;                    /* what the policy refused it */
 	struct ecp_endpoint_stats stats;
 };
 
@@ -195,6 +211,14 @@ struct ecp_policy_limits {
 	uint32_t requests_per_s;
 };
 
+/* Answer to POLICY. */
+struct ecp_policy_verdict {
+	struct ecp_error denied; /* code 0: it is allowed */
+	char rule[ECP_RULE];     /* that decided; "": none */
+	bool raw;                /* may it send more than UDP? */
+	struct ecp_policy_limits limits;
+};
+
 enum ecp_reply_type {
 	ECP_REP_ERROR,
 	ECP_REP_ATTACHED,
@@ -204,6 +228,7 @@ enum ecp_reply_type {
 	ECP_REP_STATUS,
 	ECP_REP_PAGE,
 	ECP_REP_DONE, /* to what has no other answer */
+	ECP_REP_POLICY,
 };
 
 struct ecp_reply {
@@ -215,6 +240,7 @@ struct ecp_reply {
 		struct ecp_closed closed;
 		struct ecp_status status;
 		struct ecp_page page;
+		struct ecp_policy_verdict policy;
 	};
 };
 

@@ -136,6 +136,7 @@ static void read_status(const struct ecp_json *obj, struct ecp_reply *rep,
 	s->relays = ecp_field_read_u32(obj, "relays", err);
 	s->clients = ecp_field_read_u32(obj, "clients", err);
 	s->endpoints = ecp_field_read_u32(obj, "endpoints", err);
+	s->denied = ecp_json_u64(obj, "denied", 0, UINT64_MAX, 0, err);
 }
 
 static void write_status(struct ecp_json_writer *w, const struct ecp_reply *rep)
@@ -148,6 +149,7 @@ static void write_status(struct ecp_json_writer *w, const struct ecp_reply *rep)
 	ecp_json_put_u64(w, "relays", s->relays);
 	ecp_json_put_u64(w, "clients", s->clients);
 	ecp_json_put_u64(w, "endpoints", s->endpoints);
+	ecp_json_put_u64(w, "denied", s->denied);
 }
 
 /* ---- lists ---- */
@@ -191,6 +193,7 @@ static void read_client(const struct ecp_json *obj, struct ecp_client_info *c,
 	c->rx_ring = ecp_field_read_u32(obj, "rx_ring", err);
 	c->rx_used = ecp_field_read_u32(obj, "rx_used", err);
 	c->tx_ring = ecp_field_read_u32(obj, "tx_ring", err);
+	c->denied = ecp_json_u64(obj, "denied", 0, UINT64_MAX, 0, err);
 	ecp_field_read_counters(obj, ecp_endpoint_counters, ECP_N_ENDPOINT_COUNTERS,
 				&c->stats, err);
 }
@@ -207,6 +210,7 @@ static void write_client(struct ecp_json_writer *w, const struct ecp_client_info
 	ecp_json_put_u64(w, "rx_ring", c->rx_ring);
 	ecp_json_put_u64(w, "rx_used", c->rx_used);
 	ecp_json_put_u64(w, "tx_ring", c->tx_ring);
+	ecp_json_put_u64(w, "denied", c->denied);
 	ecp_field_write_counters(w, ecp_endpoint_counters, ECP_N_ENDPOINT_COUNTERS,
 				 &c->stats);
 }
@@ -307,6 +311,73 @@ static void write_page(struct ecp_json_writer *w, const struct ecp_reply *rep)
 	}
 }
 
+/* ---- policy ---- */
+
+static const struct {
+	const char *key;
+	unsigned offset;
+} limits[] = {
+    {"clients", offsetof(struct ecp_policy_limits, clients)},
+    {"endpoints", offsetof(struct ecp_policy_limits, endpoints)},
+    {"ring", offsetof(struct ecp_policy_limits, ring)},
+    {"frames_per_s", offsetof(struct ecp_policy_limits, frames_per_s)},
+    {"burst", offsetof(struct ecp_policy_limits, burst)},
+    {"requests_per_s", offsetof(struct ecp_policy_limits, requests_per_s)},
+};
+
+#define N_LIMITS (sizeof(limits) / sizeof(*limits))
+
+static void read_limits(const struct ecp_json *obj, struct ecp_policy_limits *ret,
+			struct ecp_error *err)
+{
+	const struct ecp_json *values = ecp_json_object(obj, "limits", err);
+	for (unsigned i = 0; values && i < N_LIMITS; i++)
+		*(uint32_t *)((char *)ret + limits[i].offset) =
+		    ecp_field_read_u32(values, limits[i].key, err);
+}
+
+static void write_limits(struct ecp_json_writer *w, const struct ecp_policy_limits *from)
+{
+	ecp_json_open_object(w, "limits");
+	for (unsigned i = 0; i < N_LIMITS; i++) {
+		uint32_t limit = *(const uint32_t *)((const char *)from + limits[i].offset);
+		if (limit)
+			ecp_json_put_u64(w, limits[i].key, limit);
+	}
+	ecp_json_close_object(w);
+}
+
+/* "code", not "error": it is no answer to have been denied. */
+static void read_policy(const struct ecp_json *obj, struct ecp_reply *rep,
+			struct ecp_error *err)
+{
+	struct ecp_policy_verdict *v = &rep->policy;
+	memset(v, 0, sizeof(*v));
+	if (!ecp_json_bool(obj, "allowed", false, err)) {
+		const char *code = ecp_json_string(obj, "code", "EACCES", err);
+		v->denied.code = -ecp_errno_by_name(code ? code : "");
+		ecp_field_read_text(obj, "text", v->denied.text, sizeof(v->denied.text),
+				    err);
+	}
+	ecp_field_read_text(obj, "rule", v->rule, sizeof(v->rule), err);
+	v->raw = ecp_json_bool(obj, "raw", false, err);
+	read_limits(obj, &v->limits, err);
+}
+
+static void write_policy(struct ecp_json_writer *w, const struct ecp_reply *rep)
+{
+	const struct ecp_policy_verdict *v = &rep->policy;
+	ecp_json_put_bool(w, "allowed", !v->denied.code);
+	if (v->denied.code) {
+		ecp_json_put_string(w, "code", ecp_errno_name(v->denied.code));
+		ecp_json_put_string(w, "text", v->denied.text);
+	}
+	if (v->rule[0])
+		ecp_json_put_string(w, "rule", v->rule);
+	ecp_json_put_bool(w, "raw", v->raw);
+	write_limits(w, &v->limits);
+}
+
 static const struct {
 	const char *name;
 	void (*read)(const struct ecp_json *, struct ecp_reply *, struct ecp_error *);
@@ -319,6 +390,7 @@ static const struct {
     [ECP_REP_STATUS] = {"status", read_status, write_status},
     [ECP_REP_PAGE] = {"page", read_page, write_page},
     [ECP_REP_DONE] = {"done", read_empty, write_empty},
+    [ECP_REP_POLICY] = {"policy", read_policy, write_policy},
 };
 
 #define N_REPLIES (sizeof(replies) / sizeof(*replies))

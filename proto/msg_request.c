@@ -213,6 +213,58 @@ static void write_kill(struct ecp_json_writer *w, const struct ecp_request *req)
 	ecp_json_put_u64(w, "client", req->kill.client);
 }
 
+static void read_gids(const struct ecp_json *obj, struct ecp_policy_test *test,
+		      struct ecp_error *err)
+{
+	size_t n;
+	const struct ecp_json *item = ecp_json_array(obj, "gids", ECP_GIDS_MAX, &n, err);
+	test->n_gids = (unsigned)n;
+	for (unsigned i = 0; i < n; i++, item = ecp_json_next(item))
+		test->gids[i] =
+		    (uint32_t)ecp_json_item_u64(item, "gids", 0, UINT32_MAX, err);
+}
+
+static void read_policy_test(const struct ecp_json *obj, struct ecp_request *req,
+			     struct ecp_error *err)
+{
+	static const char *const keys[] = {"request",   "uid",   "gids",    "interface",
+					   "l2",        "vlans", "udp",     "ethertypes",
+					   "multicast", "share", "default", "multicast_any",
+					   "mirror",    NULL};
+	struct ecp_policy_test *test = &req->policy_test;
+	memset(test, 0, sizeof(*test));
+	if (!ecp_json_check_keys(obj, "policy_test", keys, err))
+		return;
+	ecp_field_need(obj, "uid", err);
+	test->uid = ecp_field_read_u32(obj, "uid", err);
+	read_gids(obj, test, err);
+	ecp_field_read_text(obj, "interface", test->interface, sizeof(test->interface),
+			    err);
+	ecp_field_read_l2addr(obj, "l2", &test->l2.l2, err);
+	test->l2.n_ethertypes = ecp_field_read_ethertypes(obj, test->l2.ethertypes, err);
+	test->l2.flags = ecp_field_read_flags(obj, ECP_KIND_L2, err);
+	test->have_udp = ecp_json_has(obj, "udp");
+	if (test->have_udp)
+		ecp_field_read_addr(obj, "udp", &test->udp, err);
+}
+
+static void write_policy_test(struct ecp_json_writer *w, const struct ecp_request *req)
+{
+	const struct ecp_policy_test *test = &req->policy_test;
+	ecp_json_put_u64(w, "uid", test->uid);
+	ecp_json_open_array(w, "gids");
+	for (unsigned i = 0; i < test->n_gids; i++)
+		ecp_json_put_u64(w, NULL, test->gids[i]);
+	ecp_json_close_array(w);
+	if (test->interface[0])
+		ecp_json_put_string(w, "interface", test->interface);
+	ecp_field_write_l2addr(w, "l2", &test->l2.l2);
+	ecp_field_write_ethertypes(w, test->l2.ethertypes, test->l2.n_ethertypes);
+	ecp_field_write_flags(w, ECP_KIND_L2, test->l2.flags);
+	if (test->have_udp)
+		ecp_field_write_addr(w, "udp", &test->udp);
+}
+
 static const struct {
 	const char *name;
 	void (*read)(const struct ecp_json *, struct ecp_request *, struct ecp_error *);
@@ -226,6 +278,7 @@ static const struct {
     [ECP_REQ_SHOW] = {"show", read_show, write_show},
     [ECP_REQ_LOG] = {"log", read_log, write_log},
     [ECP_REQ_KILL] = {"kill", read_kill, write_kill},
+    [ECP_REQ_POLICY] = {"policy_test", read_policy_test, write_policy_test},
 };
 
 #define N_REQUESTS (sizeof(requests) / sizeof(*requests))

@@ -44,6 +44,8 @@
 	X(tx_invalid, drop, "of a form that may not be sent (EtherType, destination)")     \
 	X(tx_oversize, drop, "longer than the interface's MTU allows")                     \
 	X(tx_spoofed, drop, "not from the address its UDP endpoint claims")                \
+	X(tx_denied, drop, "not of a kind that the policy lets its endpoint send")         \
+	X(tx_limited, drop, "beyond the frames per second of its client's policy")         \
 	X(tx_down, drop, "the interface was down")                                         \
 	X(tx_error, drop, "refused by the kernel for another reason")                      \
 	X(tx_bytes, extra, "bytes of the frames sent")

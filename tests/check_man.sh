@@ -51,6 +51,9 @@ verdict "etherconnctl.8 has every counter" \
 verdict "etherconnd.conf.5 has every key" \
 	"$(awk '/keys\[\] = /,/;/' daemon/config.c | grep -oE '"[a-z_]+"' | tr -d '"' | missing daemon/etherconnd.conf.5 '^\.It Ic WORD$')"
 
+verdict "etherconnd.policy.5 has every key" \
+	"$(awk '/keys\[\] = /,/;/' daemon/policy_parse.c | grep -oE '"[a-z_]+"' | tr -d '"' | grep -vx rules | missing daemon/etherconnd.policy.5 '^\.It Ic WORD$')"
+
 verdict "the library's pages have every function" \
 	"$(cat client-lib/ec_*.3 >"$work/pages"
 	sed -n 's/^\t\(ec_[a-z0-9_]*\);/\1/p' client-lib/libetherconn.map | missing "$work/pages" '^\.Fn WORD ')"

@@ -53,6 +53,10 @@ static const char *const good_requests[] = {
     "{\"request\":\"show\",\"what\":\"relays\"}",
     "{\"request\":\"show\",\"what\":\"clients\",\"after\":1}",
     "{\"request\":\"show\",\"what\":\"endpoints\",\"after\":16777216}",
+    "{\"request\":\"policy_test\",\"uid\":0,\"gids\":[],\"l2\":\"02:00:00:00:00:01\"}",
+    "{\"request\":\"policy_test\",\"uid\":4294967295,\"gids\":[0,4294967295],"
+    "\"interface\":\"eth1\",\"l2\":\"02:00:00:00:00:01\",\"vlans\":[{\"id\":300}],"
+    "\"ethertypes\":[2048],\"multicast\":true,\"mirror\":true,\"udp\":\"10.0.0.1:68\"}",
 };
 
 START_TEST(test_request_back_and_forth)
@@ -127,11 +131,17 @@ static const char *const good_replies[] = {
     "{\"reply\":\"closed\",\"closed\":2}",
     "{\"reply\":\"local_set\"}",
     "{\"reply\":\"status\",\"version\":\"0.1.0\",\"pid\":812,\"uid\":998,"
-    "\"uptime_s\":3600,\"relays\":1,\"clients\":2,\"endpoints\":50000}",
+    "\"uptime_s\":3600,\"relays\":1,\"clients\":2,\"endpoints\":50000,\"denied\":3}",
     "{\"reply\":\"page\",\"what\":\"relays\",\"items\":[]}",
+    "{\"reply\":\"policy\",\"allowed\":true,\"rule\":\"lab\",\"raw\":true,"
+    "\"limits\":{\"clients\":1,\"endpoints\":2,\"ring\":131072,\"frames_per_s\":4,"
+    "\"burst\":5,\"requests_per_s\":6}}",
+    "{\"reply\":\"policy\",\"allowed\":false,\"code\":\"EACCES\",\"text\":\"no rule\","
+    "\"raw\":false,\"limits\":{}}",
     "{\"reply\":\"page\",\"what\":\"clients\",\"items\":[{\"id\":1,\"pid\":4711,"
     "\"uid\":1000,\"gid\":1001,\"comm\":\"dhcp\",\"interface\":\"eth1\",\"endpoints\":2,"
-    "\"rx_ring\":4194304,\"rx_used\":160,\"tx_ring\":1048576,\"counters\":{\"rx\":10,"
+    "\"rx_ring\":4194304,\"rx_used\":160,\"tx_ring\":1048576,\"denied\":7,"
+    "\"counters\":{\"rx\":10,"
     "\"rx_bytes\":3460,\"rx_buffer_full\":1,\"tx\":4,\"tx_bytes\":1384,"
     "\"tx_dropped\":5}}],\"more\":true,\"next\":1}",
     "{\"reply\":\"page\",\"what\":\"endpoints\",\"items\":[{\"client\":1,\"id\":1,"
@@ -499,6 +509,16 @@ static const struct {
     {"{\"request\":\"show\",\"what\":\"rings\"}", -EINVAL, "what: \"rings\" is none of"},
     {"{\"request\":\"show\",\"what\":1}", -EINVAL, "what: must be a string"},
     {"{\"request\":\"show\",\"what\":\"relays\",\"after\":-1}", -EINVAL, "after: must be"},
+    /* policy_test */
+    {"{\"request\":\"policy_test\",\"l2\":\"02:00:00:00:00:01\"}", -EINVAL,
+     "uid: is missing"},
+    {"{\"request\":\"policy_test\",\"uid\":0}", -EINVAL, "l2: \"\" is no MAC address"},
+    {"{\"request\":\"policy_test\",\"uid\":0," MAC ",\"gids\":[-1]}", -EINVAL,
+     "gids: must"},
+    {"{\"request\":\"policy_test\",\"uid\":0," MAC ",\"udp\":\"10.0.0.1\"}", -EINVAL,
+     "udp: \"10.0.0.1\" is no address"},
+    {"{\"request\":\"policy_test\",\"uid\":0," MAC ",\"depth\":1}", -EINVAL,
+     "policy_test: unknown key \"depth\""},
 };
 
 START_TEST(test_bad_request)
@@ -582,6 +602,8 @@ static const struct {
     {"{\"reply\":\"page\",\"what\":\"relays\",\"items\":[{\"mac\":\"02:00:00:00:00:01\","
      "\"counters\":[1]}]}",
      -EINVAL, "counters: must be an object"},
+    {"{\"reply\":\"policy\",\"allowed\":1}", -EINVAL, "allowed: must be true or false"},
+    {"{\"reply\":\"policy\",\"limits\":{\"ring\":-1}}", -EINVAL, "ring: must be"},
     {"{\"reply\":\"status\",\"version\":\"0.1.0-and-much-more\"}", -EINVAL,
      "version: \"0.1.0-and-much-more\" is too long"},
 };
@@ -662,8 +684,8 @@ START_TEST(test_every_example)
 		ck_assert_msg(!err.code, "above line %u: %s", line, err.text);
 	}
 	fclose(file);
-	ck_assert_uint_eq(requests, (1u << (ECP_REQ_KILL + 1)) - 1);
-	ck_assert_uint_eq(replies, (1u << (ECP_REP_DONE + 1)) - 1);
+	ck_assert_uint_eq(requests, (1u << (ECP_REQ_POLICY + 1)) - 1);
+	ck_assert_uint_eq(replies, (1u << (ECP_REP_POLICY + 1)) - 1);
 	ck_assert_uint_eq(shown, (1u << (ECP_SHOW_ENDPOINTS + 1)) - 1);
 }
 END_TEST
