@@ -4,6 +4,7 @@
  *   main.c     options, the table of commands     show.c   show
  *   ask.c      the connection, lists by pages     stats.c  status, stats
  *                                                 steer.c  log, kill
+ *                                                 policy.c policy
  *   table.c    text for people                    document.c   JSON for programs
  *
  * A command is one row in main.c's table and one function: ask the daemon, print on stdout.
@@ -52,6 +53,7 @@ enum ctl_exit cmd_status(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_show(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_stats(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_log(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit cmd_policy(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_kill(struct ctl *ctl, int argc, char **argv);
 
 #endif

@@ -19,6 +19,8 @@ static const struct command {
     {"show", "relays|clients|endpoints", "a list, with the counters of each", cmd_show},
     {"stats", "", "every counter of each relay, and what it means", cmd_stats},
     {"log", "error|warning|info|debug", "how much the daemon says", cmd_log},
+    {"policy", "test USER[:GROUP] MAC|VLANS [IP:PORT]",
+     "would the policy let that user have it?", cmd_policy},
     {"kill", "CLIENT", "end the connection of the client of this number", cmd_kill},
 };
 

@@ -68,6 +68,7 @@ static void status_text(struct ctl *ctl)
 	printf("  relays     %u\n", s->relays);
 	printf("  clients    %u\n", s->clients);
 	printf("  endpoints  %u\n", s->endpoints);
+	printf("  denied     %" PRIu64 "\n", s->denied);
 }
 
 enum ctl_exit cmd_status(struct ctl *ctl, int argc, char **argv)

@@ -94,11 +94,33 @@ static void fill_page(struct ecp_page *page, const struct ecp_show_request *show
 	page->more = at < lengths[show->what];
 }
 
+/* Root may; for others it says back what it was asked. */
+static void answer_policy(const struct ecp_policy_test *test,
+			  struct ecp_policy_verdict *verdict)
+{
+	char l2[ECP_L2ADDR_TEXT], udp[ECP_ADDR_TEXT];
+	reply.type = ECP_REP_POLICY;
+	*verdict = (struct ecp_policy_verdict){
+	    .rule = "lab",
+	    .limits = {.clients = 4, .frames_per_s = 1000},
+	};
+	if (test->uid == 0)
+		return;
+	ecp_error_set(&verdict->denied, -EACCES, "%u %u %u %s %s %s", test->uid,
+		      test->n_gids, test->gids[0], ecp_l2addr_format(&test->l2.l2, l2),
+		      test->have_udp ? ecp_addr_format(&test->udp, udp) : "none",
+		      test->interface);
+}
+
 static void answer(void)
 {
 	if (request.type == ECP_REQ_STATUS) {
 		reply.type = ECP_REP_STATUS;
-		reply.status = (struct ecp_status){"9.9", 42, 0, 77, 1, 2, N_ENDPOINTS};
+		reply.status = (struct ecp_status){"9.9", 42, 0, 77, 1, 2, N_ENDPOINTS, 31};
+		return;
+	}
+	if (request.type == ECP_REQ_POLICY) {
+		answer_policy(&request.policy_test, &reply.policy);
 		return;
 	}
 	reply.type = ECP_REP_PAGE;
@@ -262,6 +284,31 @@ static const struct {
     {"show nothing", "show ''", 2, STDERR, "show what?"},
     {"unknown list", "show people", 2, STDERR, "\"people\" is none of relays"},
     {"too many words", "status now", 2, STDERR, "takes no argument"},
+    {"what was denied", "status", 0, STDOUT, "  denied     31\n"},
+    {"policy: allowed", "policy test root 02:00:00:00:00:01", 0, STDOUT,
+     "allowed by rule \"lab\"\n  sends UDP only\n  clients         4\n  frames_per_s    "
+     "1000\n"},
+    {"policy: denied", "policy test nobody '02:00:00:00:00:01|5' 10.0.0.1:68", 1, STDOUT,
+     "denied: 65534 1 65534 02:00:00:00:00:01|5 10.0.0.1:68"},
+    {"policy: by group", "-i x policy test 71234:nogroup 02:00:00:00:00:01", 1, STDOUT,
+     "denied: 71234 1 65534 02:00:00:00:00:01 none x\n"},
+    {"policy: by numbers", "pol te 71234:7 02:00:00:00:00:01", 1, STDOUT,
+     "denied: 71234 1 7 "},
+    {"policy: no account", "policy test 71234 02:00:00:00:00:01", 1, STDOUT,
+     "denied: 71234 0 0 "},
+    {"policy as JSON", "-j policy test nobody 02:00:00:00:00:01", 1, STDOUT,
+     "{\"reply\":\"policy\",\"allowed\":false,\"code\":\"EACCES\","},
+    {"policy what?", "policy", 2, STDERR, "policy test USER"},
+    {"policy which?", "policy show root 02:00:00:00:00:01", 2, STDERR, "policy test USER"},
+    {"policy: no user", "policy test nobody-such 02:00:00:00:00:01", 2, STDERR,
+     "no user \"nobody-such\""},
+    {"policy: empty user", "policy test :nogroup 02:00:00:00:00:01", 2, STDERR,
+     "no user \"\""},
+    {"policy: no group", "policy test root:no-such 02:00:00:00:00:01", 2, STDERR,
+     "no group \"no-such\""},
+    {"policy: no MAC", "policy test root 02:00", 2, STDERR, "\"02:00\" is no address"},
+    {"policy: no UDP", "policy test root 02:00:00:00:00:01 10.0.0.1", 2, STDERR,
+     "\"10.0.0.1\" is no address"},
     {"stdout is full", "show endpoints", 1, "2>&1 >/dev/full", "No space left"},
 };
 
