@@ -35,7 +35,7 @@ static void serve(const struct serving *s, int ready)
 	struct ecp_error err = {0};
 	char text[ECP_ERROR_TEXT];
 	struct relay *relay = &daemon.datapaths[0].relay;
-	log_set_level(LOG_LEVEL_ERROR);
+	log_set_level(s->config.log_level);
 	if (open_relay(relay, s, text, sizeof(text)) < 0) {
 		fprintf(stderr, "daemon_process: %s\n", text);
 		_exit(1);
@@ -69,11 +69,18 @@ static void start(struct daemon_process *d, struct serving *s)
 	close(ready[0]);
 }
 
+/* Silent but for errors. */
+static void quiet_defaults(struct config *config)
+{
+	config_defaults(config);
+	config->log_level = LOG_LEVEL_ERROR;
+}
+
 void daemon_process_start(struct daemon_process *d, uint32_t max_clients,
 			  uint32_t max_endpoints)
 {
 	struct serving s = {.interface = NULL};
-	config_defaults(&s.config);
+	quiet_defaults(&s.config);
 	if (max_clients)
 		s.config.max_clients = max_clients;
 	if (max_endpoints)
@@ -85,7 +92,13 @@ void daemon_process_start_on(struct daemon_process *d, const char *interface,
 			     const char *backend)
 {
 	struct serving s = {.interface = interface, .backend = backend};
-	config_defaults(&s.config);
+	quiet_defaults(&s.config);
+	start(d, &s);
+}
+
+void daemon_process_start_config(struct daemon_process *d, const struct config *config)
+{
+	struct serving s = {.config = *config};
 	start(d, &s);
 }
 

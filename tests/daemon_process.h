@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct config;
+
 struct daemon_process {
 	char dir[32], sock[64];
 	pid_t pid;
@@ -21,6 +23,8 @@ void daemon_process_start(struct daemon_process *d, uint32_t max_clients,
 /* The same on a real interface, with this back-end. */
 void daemon_process_start_on(struct daemon_process *d, const char *interface,
 			     const char *backend);
+/* On the memory relay, with a configuration, but for its socket. */
+void daemon_process_start_config(struct daemon_process *d, const struct config *config);
 /* Its relay's counters. */
 void daemon_process_stats(const struct daemon_process *d, struct ecp_relay_stats *stats);
 /* Ended with SIGTERM.
