@@ -5,6 +5,7 @@
  *
  *   { "socket": "/run/etherconnd/etherconnd.sock", "group": "etherconn", "user": "etherconnd",
  *     "log": "info", "max_clients": 256, "max_endpoints": 65536,
+ *     "policy": "/etc/etherconnd.policy",
  *     "relays": [ { "interface": "eth1", "backend": "af_packet", "promiscuous": true,
  *                   "send": "auto", "frame_size": 1522, "ring_frames": 8192 } ] }
  */

@@ -32,6 +32,7 @@ START_TEST(test_example)
 	static const char example[] =
 	    "{ \"socket\": \"/run/etherconnd/etherconnd.sock\", \"group\": \"nogroup\", /* "
 	    "who */\n"
+	    "  \"policy\": \"/etc/p\",\n"
 	    "  \"user\": \"nobody\", \"log\": \"debug\", \"max_clients\": 10,\n"
 	    "  \"max_endpoints\": 100, // of one client\n"
 	    "  \"relays\": [ { \"interface\": \"eth1\", \"backend\": \"pcap\",\n"
@@ -44,6 +45,7 @@ START_TEST(test_example)
 	ck_assert(config.have_group && config.have_user);
 	ck_assert_uint_eq(config.user.uid, 65534);
 	ck_assert_int_eq(config.log_level, LOG_LEVEL_DEBUG);
+	ck_assert_str_eq(config.policy, "/etc/p");
 	ck_assert_uint_eq(config.max_clients, 10);
 	ck_assert_uint_eq(config.max_endpoints, 100);
 	ck_assert_uint_eq(config.n_relays, 2);
@@ -72,6 +74,8 @@ static const struct {
     {"{\"user\": \"nobody-such\"}", "there is no \"nobody-such\""},
     {"{\"group\": \"nobody-such\"}", "there is no \"nobody-such\""},
     {"{\"socket\": \"\"}", "socket: a path"},
+    {"{\"policy\": \"\"}", "policy: the path of a file"},
+    {"{\"policy\": {}}", "policy: must be a string"},
     {"{\"max_clients\": 0}", "max_clients: must be from 1"},
     {"{\"max_clients\": 1.5}", "whole number"},
     {"{\"max_clients\": -1}", "whole number"},

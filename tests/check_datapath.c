@@ -61,6 +61,7 @@ static void teardown(void)
 	close(far_end);
 	datapath_stop(&dp);
 	loop_free(clients.loop);
+	policy_put(clients.policy);
 }
 
 /* Open one endpoint and insist that it works. */
@@ -565,6 +566,110 @@ START_TEST(test_udp_claim_sends_nothing_but_udp)
 }
 END_TEST
 
+/* ---- under a policy ---- */
+
+/* One rule for whoever runs this. */
+static void set_policy(const char *rest)
+{
+	struct policy *policy;
+	struct ecp_error err = {0};
+	char text[300];
+	int len = snprintf(text, sizeof(text), "{\"rules\":[{\"users\":[\"%u\"]%s}]}",
+			   getuid(), rest);
+	int r = policy_parse(&policy, text, (size_t)len, &err);
+	ck_assert_msg(r == 0, "%s", err.text);
+	clients_set_policy(&clients, policy);
+}
+
+/* An ARP reply from 10.0.0.1 and from 11.0.0.1, both at MAC. */
+static const uint8_t arp_mine[28] = {0, 1, 8, 0, 6, 4, 0, 2, 2, 0, 0, 0, 0, 1, 10, 0, 0, 1};
+static const uint8_t arp_other[28] = {0, 1, 8, 0, 6, 4,  0, 2, 2,
+				      0, 0, 0, 0, 1, 11, 0, 0, 1};
+
+/* An endpoint is held to the rule under which it was opened, also when that is no more. */
+START_TEST(test_udp_only)
+{
+	struct ecp_addr src = {.ip = {10, 0, 0, 1}, .port = 68, .family = 4};
+	struct ecp_udp_build b = {.src = &src, .dst = &src, .ttl = 1};
+	uint8_t packet[100];
+	uint32_t len = (uint32_t)ecp_udp_build(packet, sizeof(packet), &b, "x", 1);
+	set_policy(",\"ips\":[\"10.0.0.0/8\"]");
+	const struct endpoint *l2 = open_l2(client, MAC "|5", 0);
+	const struct endpoint *udp = open_udp(client, l2, "10.0.0.1:68", 0);
+	set_policy("");
+	const struct endpoint *later = open_l2(client, "02:00:00:00:00:02", 0);
+	send_from(l2, 0x0800, packet, len);
+	send_from(l2, 0x88b5, "x", 1);
+	send_from(l2, 0x0806, arp_other, sizeof(arp_other));
+	ck_assert_uint_eq(dp.relay.stats.tx_denied, 3);
+	ck_assert_uint_eq(l2->stats.tx_dropped, 3);
+	ck_assert_uint_eq(relay_memory_n_sent(&dp.relay), 0);
+	send_from(l2, 0x0806, arp_mine, sizeof(arp_mine));
+	send_from(udp, 0x0800, packet, len);
+	send_from(later, 0x88b5, "x", 1);
+	ck_assert_uint_eq(relay_memory_n_sent(&dp.relay), 3);
+	ck_assert_uint_eq(dp.relay.stats.tx_denied, 3);
+	check_identity();
+}
+END_TEST
+
+START_TEST(test_ethertypes_of_the_policy)
+{
+	static const uint16_t types[] = {0x88b5};
+	struct ecp_open_item item = {.kind = ECP_KIND_L2, .n_ethertypes = 1};
+	item.ethertypes[0] = types[0];
+	ecp_l2addr_parse(MAC, &item.l2);
+	set_policy(",\"ethertypes\":[\"0x88b5\"]");
+	const struct endpoint *ep = open_item(client, item);
+	send_from(ep, 0x88b5, "x", 1);
+	send_from(ep, 0x88cc, "x", 1);
+	send_from(ep, ECP_ETHERTYPE_LLC, "x", 1);
+	ck_assert_uint_eq(relay_memory_n_sent(&dp.relay), 1);
+	ck_assert_uint_eq(dp.relay.stats.tx_denied, 2);
+	check_identity();
+}
+END_TEST
+
+static void send_many(const struct endpoint *ep, unsigned n)
+{
+	uint32_t generation = client->channel->slots[ep->id].generation;
+	for (unsigned i = 0; i < n; i++)
+		ck_assert(peer_send(&peer, ep->id, generation, dst, 0x0800, "x", 1));
+	peer_publish(&peer);
+	datapath_wake(&dp, client->channel);
+	while (datapath_turn(&dp))
+		;
+}
+
+/* What is beyond the rate is dropped and counted, over bursts and turns. */
+START_TEST(test_rate)
+{
+	const struct ecp_relay_stats *stats = &dp.relay.stats;
+	const struct endpoint *ep = open_l2(client, MAC, 0);
+	set_policy(",\"limits\":{\"frames_per_s\":1,\"burst\":100}");
+	send_many(ep, 70);
+	ck_assert_uint_eq(stats->tx_limited, 0);
+	send_many(ep, 430);
+	/* a machine under load may take seconds, each of them worth one frame */
+	ck_assert_uint_ge(stats->tx, 100);
+	ck_assert_uint_le(stats->tx, 110);
+	ck_assert_uint_eq(stats->tx + stats->tx_limited, 500);
+	ck_assert_uint_eq(ep->stats.tx_dropped, stats->tx_limited);
+	ck_assert_uint_eq(ep->stats.tx, stats->tx);
+	check_identity();
+	/* what was not sent for another reason costs nothing, and no limit is none at once */
+	set_policy(",\"limits\":{\"frames_per_s\":1,\"burst\":1}");
+	uint64_t before = stats->tx;
+	send_from(ep, 0x8100, "x", 1);
+	send_many(ep, 1);
+	ck_assert_uint_eq(stats->tx, before + 1);
+	set_policy("");
+	send_many(ep, 200);
+	ck_assert_uint_eq(stats->tx, before + 201);
+	check_identity();
+}
+END_TEST
+
 START_TEST(test_closed_endpoint_sends_nothing)
 {
 	const struct endpoint *ep = open_l2(client, MAC, 0);
@@ -724,6 +829,9 @@ int main(void)
 	tcase_add_test(tc, test_llc_carries_its_length);
 	tcase_add_test(tc, test_udp_claim_cannot_spoof);
 	tcase_add_test(tc, test_udp_claim_sends_nothing_but_udp);
+	tcase_add_test(tc, test_udp_only);
+	tcase_add_test(tc, test_ethertypes_of_the_policy);
+	tcase_add_test(tc, test_rate);
 	tcase_add_test(tc, test_closed_endpoint_sends_nothing);
 	tcase_add_test(tc, test_down_is_counted);
 	tcase_add_loop_test(tc, test_last_words, 0, 3);
