@@ -3,6 +3,7 @@
  */
 #include "daemon/config.h"
 
+#include "daemon/file.h"
 #include "proto/sock.h"
 
 #include <errno.h>
@@ -15,7 +16,6 @@
 #define CLIENTS_DEFAULT   256
 #define CLIENTS_MAX       4096
 #define ENDPOINTS_DEFAULT 65536
-#define FILE_MAX          (1 << 20)
 
 void config_defaults(struct config *config)
 {
@@ -230,24 +230,13 @@ int config_parse(struct config *config, const char *text, size_t len, struct ecp
 int config_load(struct config *config, const char *path, struct ecp_error *err)
 {
 	struct ecp_error why = {0};
-	char *text = malloc(FILE_MAX);
-	FILE *file = text ? fopen(path, "re") : NULL;
-	if (!file) {
-		free(text);
-		return ecp_error_set(err, -errno, "%s: %s", path, strerror(errno));
-	}
-	size_t len = fread(text, 1, FILE_MAX, file);
-	if (ferror(file))
-		ecp_error_set(&why, -EIO, "cannot be read");
-	else if (len == FILE_MAX)
-		ecp_error_set(&why, -EMSGSIZE, "longer than a megabyte");
-	else
-		config_parse(config, text, len, &why);
-	fclose(file);
+	size_t len;
+	char *text = file_read(path, &len, err);
+	if (!text)
+		return err->code;
+	config_parse(config, text, len, &why);
 	free(text);
-	if (why.code)
-		ecp_error_set(err, why.code, "%.80s: %.110s", path, why.text);
-	return err->code;
+	return file_error(path, &why, err);
 }
 
 /* ---- the command line ---- */

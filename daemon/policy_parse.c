@@ -1,6 +1,7 @@
 /*
  * policy_parse.c - policy files: lists of words, each kind of word with its own reader.
  */
+#include "daemon/file.h"
 #include "daemon/isolation.h"
 #include "daemon/policy.h"
 #include "proto/channel.h"
@@ -10,8 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define FILE_MAX (1 << 20)
 
 /* ---- words: each reader takes one into the i-th place of its list, false: it is none ---- */
 
@@ -376,24 +375,13 @@ int policy_parse(struct policy **ret, const char *text, size_t len, struct ecp_e
 int policy_load(struct policy **ret, const char *path, struct ecp_error *err)
 {
 	struct ecp_error why = {0};
-	char *text = malloc(FILE_MAX);
-	FILE *file = text ? fopen(path, "re") : NULL;
-	if (!file) {
-		free(text);
-		return ecp_error_set(err, -errno, "%s: %s", path, strerror(errno));
-	}
-	size_t len = fread(text, 1, FILE_MAX, file);
-	if (ferror(file))
-		ecp_error_set(&why, -EIO, "cannot be read");
-	else if (len == FILE_MAX)
-		ecp_error_set(&why, -EMSGSIZE, "longer than a megabyte");
-	else
-		policy_parse(ret, text, len, &why);
-	fclose(file);
+	size_t len;
+	char *text = file_read(path, &len, err);
+	if (!text)
+		return err->code;
+	policy_parse(ret, text, len, &why);
 	free(text);
-	if (why.code)
-		ecp_error_set(err, why.code, "%.60s: %.130s", path, why.text);
-	return err->code;
+	return file_error(path, &why, err);
 }
 
 struct policy *policy_hold(struct policy *policy)
