@@ -55,7 +55,7 @@ static char next_token(struct walk *w)
 		} else {
 			w->at++;
 			w->line += c == '\n';
-			if (memchr("{}[]:,", c, 6))
+			if (c && strchr("{}[]:,", c))
 				return c;
 		}
 	}
