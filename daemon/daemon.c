@@ -215,7 +215,8 @@ int daemon_start_on_relays(struct daemon *daemon, unsigned n, const struct confi
 	int r = load_policy(daemon, err);
 	if (r == 0)
 		r = start_datapaths(daemon, n, config);
-	if (r == 0)
+	/* started by hand without a policy, it ends with its terminal, as ever */
+	if (r == 0 && (daemon->policy[0] || !isatty(STDERR_FILENO)))
 		r = loop_on_reload(daemon->loop, on_reload, daemon);
 	if (r == 0)
 		r = loop_on_terminate(daemon->loop, on_terminate, daemon);

@@ -201,6 +201,11 @@ static int judge_udp(const struct policy_rule *rule, const struct ecp_addr *loca
 		return ecp_error_set(err, -EACCES,
 				     "UDP %s: rule \"%s\" does not allow this port", text,
 				     rule->name);
+	if (!sending_has_ethertype(&rule->sending, local->family == 4 ? ECP_ETHERTYPE_IPV4
+								      : ECP_ETHERTYPE_IPV6))
+		return ecp_error_set(err, -EACCES,
+				     "UDP %s: rule \"%s\" does not allow IPv%u", text,
+				     rule->name, local->family);
 	if (!sending_has_ip(&rule->sending, local->family, local->ip))
 		return ecp_error_set(err, -EACCES,
 				     "UDP %s: rule \"%s\" does not allow this IP address",

@@ -126,6 +126,18 @@ START_TEST(test_signals)
 }
 END_TEST
 
+START_TEST(test_reload)
+{
+	ck_assert_int_eq(loop_on_terminate(loop, on_signal, NULL), 0);
+	ck_assert_int_eq(loop_on_reload(loop, on_signal, NULL), 0);
+	for (unsigned i = 1; i <= 2; i++) {
+		kill(getpid(), SIGHUP);
+		loop_run(loop);
+		ck_assert_uint_eq(calls, i);
+	}
+}
+END_TEST
+
 START_TEST(test_timer)
 {
 	ck_assert_int_eq(loop_every(loop, 1, on_signal, NULL), 0);
@@ -211,6 +223,7 @@ int main(void)
 	tcase_add_test(tc, test_start_and_stop_twice);
 	tcase_add_test(tc, test_watcher_stops_itself);
 	tcase_add_loop_test(tc, test_signals, 0, 2);
+	tcase_add_test(tc, test_reload);
 	tcase_add_test(tc, test_timer);
 	tcase_add_loop_test(tc, test_notify, 0, 2);
 	tcase_add_test(tc, test_nobody_to_notify);

@@ -462,6 +462,30 @@ START_TEST(test_what_if)
 }
 END_TEST
 
+/* The program itself: it does not start under half a policy. */
+START_TEST(test_bad_file_at_start)
+{
+	const char *build = getenv("BUILD");
+	char command[300], conf[sizeof(file) + 5];
+	write_policy("\"ports\": [\"99999\"] }");
+	snprintf(conf, sizeof(conf), "%s.conf", file);
+	FILE *f = fopen(conf, "we");
+	fprintf(f, "{ \"policy\": \"%s\", \"socket\": \"%s.sock\",", file, file);
+	fprintf(f, "\"relays\": [{\"interface\": \"x\", \"backend\": \"pcapfile\"}] }");
+	fclose(f);
+	snprintf(command, sizeof(command), "%s/etherconnd -c %s 2>&1",
+		 build ? build : "build", conf);
+	f = popen(command, "re");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_ptr_nonnull(fgets(line, sizeof(line), f));
+	int status = pclose(f);
+	unlink(conf);
+	ck_assert_msg(strstr(line, ": line 2: rule 1: ports: \"99999\" is not"), "%s",
+		      line);
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 1, "status %x", status);
+}
+END_TEST
+
 /* Another user, with groups: what the kernel says of it decides; and it is no operator. */
 START_TEST(test_groups_of_the_kernel)
 {
@@ -521,6 +545,7 @@ int main(void)
 	tcase_add_test(tc, test_missing_file);
 	tcase_add_test(tc, test_flood);
 	tcase_add_loop_test(tc, test_what_if, 0, sizeof(what_if) / sizeof(*what_if));
+	tcase_add_test(tc, test_bad_file_at_start);
 	tcase_add_test(tc, test_groups_of_the_kernel);
 	suite_add_tcase(s, tc);
 	TCase *alone = tcase_create("without a daemon");
