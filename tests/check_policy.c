@@ -178,18 +178,21 @@ START_TEST(test_load)
 }
 END_TEST
 
+static const char every_key[] =
+    "{ // comments are allowed\n"
+    "\"rules\": [ { \"name\": \"lab\", \"users\": [\"root\", \"1234\"],"
+    "\"groups\": [\"nogroup\"], \"interfaces\": [\"eth1\"],"
+    "\"macs\": [\"02:00:5e:00:00:00/24\"], \"vlans\": [\"none\", \"200.any\"],"
+    "\"ethertypes\": [\"arp\", \"0x88b5\"], \"ports\": [\"68\", \"1024-65535\"],"
+    "\"ips\": [\"10.0.0.0/9\", \"2001:db8::/32\"], \"raw\": true,"
+    "\"multicast\": \"own\", \"capture\": false, \"deny\": false,"
+    "\"limits\": {\"clients\": 1, \"endpoints\": 2, \"ring\": 131072,"
+    "\"frames_per_s\": 4, \"burst\": 5, \"requests_per_s\": 6}}, {} ]}";
+
 /* What everything is that a rule may say, as it stands in etherconnd.policy(5). */
 START_TEST(test_every_key)
 {
-	parse("{ // comments are allowed\n"
-	      "\"rules\": [ { \"name\": \"lab\", \"users\": [\"root\", \"1234\"],"
-	      "\"groups\": [\"nogroup\"], \"interfaces\": [\"eth1\"],"
-	      "\"macs\": [\"02:00:5e:00:00:00/24\"], \"vlans\": [\"none\", \"200.any\"],"
-	      "\"ethertypes\": [\"arp\", \"0x88b5\"], \"ports\": [\"68\", \"1024-65535\"],"
-	      "\"ips\": [\"10.0.0.0/9\", \"2001:db8::/32\"], \"raw\": true,"
-	      "\"multicast\": \"own\", \"capture\": false, \"deny\": false,"
-	      "\"limits\": {\"clients\": 1, \"endpoints\": 2, \"ring\": 131072,"
-	      "\"frames_per_s\": 4, \"burst\": 5, \"requests_per_s\": 6}}, {} ]}");
+	parse(every_key);
 	const struct policy_rule *r = &policy->rules[0];
 	ck_assert_uint_eq(policy->n_rules, 2);
 	ck_assert_str_eq(r->name, "lab");
@@ -213,6 +216,33 @@ START_TEST(test_every_key)
 	ck_assert_str_eq(r->name, "#2");
 	ck_assert_int_eq(r->capture, POLICY_CAPTURE_CONFIG);
 	ck_assert(r->sending.raw);
+}
+END_TEST
+
+/* One byte wrong, or cut anywhere: a policy or a sentence, and nothing is left over. */
+START_TEST(test_noise)
+{
+	char copy[sizeof(every_key)];
+	srand(7);
+	for (unsigned i = 0; i < 20000; i++) {
+		size_t len = sizeof(every_key) - 1;
+		memcpy(copy, every_key, len);
+		if (i % 2)
+			len = (size_t)rand() % len;
+		else
+			copy[(size_t)rand() % len] = (char)rand();
+		char *exact = malloc(len ? len : 1); /* ASan sees any byte more */
+		memcpy(exact, copy, len);
+		policy = NULL;
+		err.code = 0;
+		int r = policy_parse(&policy, exact, len, &err);
+		ck_assert((r == 0) == (policy != NULL));
+		ck_assert(r == 0 || !strncmp(err.text, "line ", 5) ||
+			  !strcmp(err.text, "not JSON: a NUL byte"));
+		policy_put(policy);
+		free(exact);
+	}
+	policy = NULL;
 }
 END_TEST
 
@@ -583,6 +613,7 @@ int main(void)
 	tcase_add_test(tc, test_too_many);
 	tcase_add_test(tc, test_load);
 	tcase_add_test(tc, test_every_key);
+	tcase_add_test(tc, test_noise);
 	tcase_add_test(tc, test_burst_is_a_second_unless_given);
 	tcase_add_loop_test(tc, test_allowed, 0, COUNT(allowed));
 	tcase_add_loop_test(tc, test_denied, 0, COUNT(denied));
