@@ -102,6 +102,8 @@ check_coverage() {
 		daemon/datapath_rx.c
 		daemon/datapath_tx.c
 		daemon/config.c ^int config_load
+		daemon/policy_parse.c ^int policy_load
+		proto/json_line.c
 	FILES
 }
 
