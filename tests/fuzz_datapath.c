@@ -9,6 +9,7 @@
  * correctly described.
  */
 #include "daemon/client.h"
+#include "daemon/log.h"
 #include "tests/fuzz.h"
 #include "tests/peer.h"
 #include "tests/relay_memory.h"
@@ -63,6 +64,7 @@ static void begin(void)
 	MUST(datapath_start(&dp, CLIENTS) == 0);
 	clients = (struct clients){.loop = loop_new(), .max = CLIENTS, .max_endpoints = 32};
 	MUST(clients.loop);
+	log_set_level(LOG_LEVEL_ERROR);
 	for (unsigned i = 0; i < CLIENTS; i++)
 		party_join(&parties[i]);
 }
@@ -341,9 +343,34 @@ static void turn(struct fuzz_input *in)
 	relay_memory_forget_sent(&dp.relay);
 }
 
+/* The operator changes his mind.  Rules that name who runs this, for root needs to be named. */
+static void change_policy(struct fuzz_input *in)
+{
+	static const char *const rules[] = {
+	    "\"ips\": [\"0.0.0.0/0\", \"::/0\"]",
+	    "\"ethertypes\": [\"ipv4\", \"ipv6\", \"arp\"]",
+	    "\"limits\": {\"frames_per_s\": 1, \"burst\": 2, \"endpoints\": 3}",
+	    "\"vlans\": [\"none\"], \"multicast\": \"none\"",
+	};
+	enum { N = sizeof(rules) / sizeof(*rules) };
+	static struct policy *policies[N];
+	char text[200];
+	struct ecp_error err = {0};
+	unsigned which = (unsigned)fuzz_take(in, 1) % (N + 1);
+	if (which == N) {
+		clients_set_policy(&clients, NULL);
+		return;
+	}
+	int len = snprintf(text, sizeof(text), "{\"rules\": [{\"users\": [\"%u\"], %s}]}",
+			   getuid(), rules[which]);
+	MUST(policies[which] ||
+	     policy_parse(&policies[which], text, (size_t)len, &err) == 0);
+	clients_set_policy(&clients, policy_hold(policies[which]));
+}
+
 static void (*const steps[])(struct fuzz_input *) = {
     open_endpoint, close_endpoint, set_local, push_any_frame, push_frame,
-    send_record,   scribble,       lie,       turn,
+    send_record,   scribble,       lie,       turn,           change_policy,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -358,6 +385,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (moved);
 	for (unsigned i = 0; i < CLIENTS; i++)
 		party_reset(&parties[i]);
+	clients_set_policy(&clients, NULL);
 	deaf = false;
 	memset(&dp.relay.stats, 0, sizeof(dp.relay.stats));
 	return 0;

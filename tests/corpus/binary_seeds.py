@@ -134,7 +134,7 @@ ring("ahead", 0, record * 12, step("refresh"), step("ahead"), step("next"), step
 
 # ---- a whole datapath: the steps of fuzz_datapath.c, by name ----
 
-names = ["open", "close", "set_local", "any_frame", "frame", "record", "scribble", "lie", "turn"]
+names = ["open", "close", "set_local", "any_frame", "frame", "record", "scribble", "lie", "turn", "policy"]
 
 
 def quad(data):
@@ -186,4 +186,7 @@ datapath("bad-frames", open_l2(0), to(0, b"\x45"), to(0, ip4(udp[:7])), to(4, ip
 datapath("default", open_l2(0, 16), open_l2(0, 17, where=2), open_l2(1, 16), to(0, ip4(udp)), to(5, ip4(udp)), to(5, ip4(udp), 1), turn, step("close", "BB", 0, 0), to(5, ip4(udp)))
 datapath("mirror", open_l2(0, 35), open_l2(1, 1, where=1), to(1, ip4(udp)), to(1, ip4(udp), 1), to(5, ip4(udp)), to(0, ip4(udp)))
 datapath("default-full", open_l2(0, 16), open_l2(0, 48, where=2), to(5, ip4(udp)) * 200)
+for i, word in enumerate(["udp-only", "ethertypes", "rate", "vlans", "none"]):
+    datapath("policy-" + word, step("policy", "B", i), open_l2(0), open_udp(0), send(0, ip4(udp)) * 3, send(0, b"x", 4), send(1, mine), turn,
+             step("policy", "B", 4), open_l2(1, where=2), send(0, ip4(udp)))
 datapath("any-frame", open_l2(0), step("any_frame") + quad(macs + bytes(20)) + bytes(3))
