@@ -59,7 +59,7 @@ check_packages() {
 	check_files etherconnd "$etherconnd" /usr/sbin/etherconnd /usr/bin/etherconnctl \
 		/lib/systemd/system/etherconnd{,@}.service /lib/systemd/system/etherconnd.socket \
 		/usr/lib/{sysusers,tmpfiles}.d/etherconnd.conf \
-		/usr/share/man/man8/etherconn{d,ctl}.8.gz /usr/share/man/man5/etherconnd.conf.5.gz
+		/usr/share/man/man8/etherconn{d,ctl}.8.gz /usr/share/man/man5/etherconnd.{conf,policy}.5.gz
 	check_files libetherconn0 "$lib" "/usr/lib/$multi/libetherconn.so.0"
 	check_files libetherconn-dev "$dev" /usr/include/etherconn.h \
 		"/usr/lib/$multi/libetherconn.a" "/usr/lib/$multi/pkgconfig/libetherconn.pc" \
