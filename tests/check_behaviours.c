@@ -498,6 +498,36 @@ START_TEST(test_priority_and_drop_eligible)
 }
 END_TEST
 
+/* What a UDP endpoint's options say stands in its packets, with checksums that are right. */
+START_TEST(test_ttl_and_traffic_class)
+{
+	char text[ECP_ADDR_TEXT];
+	uint8_t got[LINK_ROOM];
+	struct ecp_frame parsed;
+	struct ec_udp_opts opts = EC_UDP_OPTS;
+	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(7)};
+	struct sockaddr_in6 to6 = {.sin6_family = AF_INET6, .sin6_port = htons(7)};
+	struct ec_udp *udp;
+	start(_i);
+	inet_pton(AF_INET, "10.0.0.9", &four.sin_addr);
+	inet_pton(AF_INET6, "fd00::9", &to6.sin6_addr);
+	opts.ttl = 7;
+	opts.tclass = 0xb8;
+	struct ec_l2 *l2 = open_l2(MAC, 0, 0);
+	ck_assert_int_eq(ec_udp_open(&udp, l2, address("me:68", text), &opts), 0);
+	link_forget();
+	const struct sockaddr *to = six ? (struct sockaddr *)&to6 : (struct sockaddr *)&four;
+	socklen_t len = six ? sizeof(to6) : sizeof(four);
+	ck_assert_int_eq(ec_udp_sendto(udp, "a datagram of some length", 25, 0, to, len), 25);
+	uint32_t n = link_receive(got);
+	ck_assert_int_eq(ecp_frame_parse(got, n, NULL, &parsed), ECP_FRAME_OK);
+	ck_assert_int_eq(ecp_l4_checksum_check(got, &parsed), ECP_CSUM_GOOD);
+	ck_assert_uint_eq(six ? got[14 + 7] : got[14 + 8], 7);
+	ck_assert_uint_eq(six ? (got[14] & 15) << 4 | got[15] >> 4 : got[15], 0xb8);
+	stop();
+}
+END_TEST
+
 /* One datagram too long fails by itself, and sending goes on. */
 START_TEST(test_too_long)
 {
@@ -547,6 +577,7 @@ int main(void)
 				      test_close_and_open_again,
 				      test_sent_frames,
 				      test_priority_and_drop_eligible,
+				      test_ttl_and_traffic_class,
 				      test_too_long,
 				      test_down_and_up};
 	if (!link_enter_namespace()) {
