@@ -2,7 +2,7 @@
  * bench.c - clocks, figures, raw packet sockets.
  */
 #include "bench/bench.h"
-#include "daemon/pace.h"
+#include "proto/pace.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -194,7 +194,7 @@ struct raw_ring {
 	uint8_t *memory;
 	uint32_t at;
 	uint64_t drops;
-	struct pace pace;
+	struct ecp_pace pace;
 };
 
 struct raw_ring *raw_ring_open(const char *ifname)
@@ -222,6 +222,7 @@ struct raw_ring *raw_ring_open(const char *ifname)
 	    setsockopt(ring->fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promisc,
 		       sizeof(promisc)) < 0)
 		die("packet ring");
+	ring->pace.few = 8;
 	prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
 	return ring;
 }
@@ -247,14 +248,14 @@ unsigned raw_ring_take(struct raw_ring *ring, double deadline)
 {
 	for (;;) {
 		unsigned n = ring_burst(ring);
-		int wait = pace_after(&ring->pace, n, (int64_t)(seconds_now() * 1e9));
+		int wait = ecp_pace_after(&ring->pace, n, (int64_t)(seconds_now() * 1e9));
 		if (wait > 0) {
 			const struct timespec nap = {.tv_nsec = wait * 1000};
 			clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
 		}
 		if (n)
 			return n;
-		if (wait != PACE_BLOCK)
+		if (wait != ECP_PACE_BLOCK)
 			continue;
 		int left = (int)((deadline - seconds_now()) * 1000) + 1;
 		struct pollfd p = {.fd = ring->fd, .events = POLLIN};

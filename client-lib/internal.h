@@ -16,6 +16,7 @@
 #include "proto/channel.h"
 #include "proto/frame.h"
 #include "proto/msg.h"
+#include "proto/pace.h"
 
 #include <sys/queue.h>
 
@@ -153,6 +154,8 @@ struct ec_relay {
 	bool armed;     /* nothing is left, and the daemon will ring */
 	uint32_t idle_looks;
 	int64_t spin_ns;
+	struct ecp_pace pace; /* of calls that wait */
+	uint64_t paced;       /* stats.rx when it was asked last */
 	struct ec_relay_stats stats;
 	struct question *question;
 };

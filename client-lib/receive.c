@@ -348,6 +348,23 @@ static bool spin(const struct ec_relay *relay, int64_t deadline_ns)
 	return false;
 }
 
+/*
+ * Under load sleep by the clock while a burst gathers, instead of having the daemon ring for
+ * every few frames.  False: there is none.
+ */
+static bool sleep_under_load(struct ec_relay *relay, int64_t deadline_ns)
+{
+	int64_t now = ec_now();
+	unsigned moved = (unsigned)(relay->stats.rx - relay->paced);
+	relay->paced = relay->stats.rx;
+	int64_t us = ecp_pace_after(&relay->pace, moved, now);
+	if (us <= 0 || (deadline_ns && now + us * 1000 > deadline_ns))
+		return false;
+	const struct timespec pause = {.tv_nsec = (long)us * 1000};
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+	return true;
+}
+
 /* Sleep, but no longer than until something is due to be asked for again. */
 static int wait_for_frames(struct ec_relay *relay, int64_t deadline_ns)
 {
@@ -373,7 +390,8 @@ static int ring_wait_next(struct ec_relay *relay, int64_t deadline_ns,
 			r = look_if_gone(relay);
 			return r < 0 ? r : -EAGAIN;
 		}
-		if (deadline_ns >= 0 && spin(relay, deadline_ns))
+		if (deadline_ns >= 0 &&
+		    (spin(relay, deadline_ns) || sleep_under_load(relay, deadline_ns)))
 			continue;
 		/* first silence the bell, then look once more: a ring in between is not lost */
 		drain_bell(relay);

@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define FEW_FRAMES 8 /* more came at once, and more will */
+
 static int64_t now_ns(void)
 {
 	struct timespec t;
@@ -28,8 +30,8 @@ static int daemon_turn(void *arg)
 	}
 	if (trouble)
 		control_end_broken(&daemon->control);
-	int wait = pace_after(&daemon->pace, moved, now_ns());
-	if (wait != PACE_BLOCK)
+	int wait = ecp_pace_after(&daemon->pace, moved, now_ns());
+	if (wait != ECP_PACE_BLOCK)
 		return wait;
 	for (unsigned i = 0; i < daemon->n_datapaths; i++)
 		asleep &= datapath_sleep(&daemon->datapaths[i]);
@@ -210,6 +212,7 @@ int daemon_start_on_relays(struct daemon *daemon, unsigned n, const struct confi
 	    .have_capture_group = config->have_capture_group,
 	    .capture_group = config->capture_group,
 	};
+	daemon->pace.few = FEW_FRAMES;
 	daemon->pace.spin_ns = config->spin_us * INT64_C(1000);
 	memcpy(daemon->policy, config->policy, sizeof(daemon->policy));
 	int r = load_policy(daemon, err);

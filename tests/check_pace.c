@@ -2,7 +2,7 @@
  * check_pace.c - how the daemon waits: at once and then for news when frames are few, by the
  * clock under load.
  */
-#include "daemon/pace.h"
+#include "proto/pace.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -10,12 +10,12 @@
 #define US 1000
 
 /* Turns that find n frames every step_us, until the pace has settled; the last wait. */
-static int settle(struct pace *pace, int64_t *now, unsigned n, int step_us)
+static int settle(struct ecp_pace *pace, int64_t *now, unsigned n, int step_us)
 {
 	int wait = 0;
 	for (unsigned i = 0; i < 2000; i++) {
 		*now += step_us * US;
-		wait = pace_after(pace, n, *now);
+		wait = ecp_pace_after(pace, n, *now);
 		ck_assert_int_le(wait, 100);
 	}
 	return wait;
@@ -24,13 +24,13 @@ static int settle(struct pace *pace, int64_t *now, unsigned n, int step_us)
 /* One question outstanding: never a sleep, and it blocks as soon as nothing is there. */
 START_TEST(test_question_and_answer)
 {
-	struct pace pace = {0};
+	struct ecp_pace pace = {.few = 8};
 	int64_t now = 1;
 	for (unsigned i = 0; i < 2000; i++) {
 		now += 20 * US; /* 25,000 questions a second */
-		ck_assert_int_eq(pace_after(&pace, 1, now), 0);
+		ck_assert_int_eq(ecp_pace_after(&pace, 1, now), 0);
 		now += 20 * US;
-		ck_assert_int_eq(pace_after(&pace, 0, now), PACE_BLOCK);
+		ck_assert_int_eq(ecp_pace_after(&pace, 0, now), ECP_PACE_BLOCK);
 	}
 }
 END_TEST
@@ -48,7 +48,7 @@ START_TEST(test_load)
 	    {1, 20, 0, 0},     /* 50 kpps: no load */
 	};
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct pace pace = {0};
+		struct ecp_pace pace = {.few = 8};
 		int64_t now = 1;
 		int wait = settle(&pace, &now, rows[i].frames, rows[i].every_us);
 		ck_assert_msg(wait >= rows[i].least && wait <= rows[i].most, "row %u: %d",
@@ -60,20 +60,22 @@ END_TEST
 /* The end of a load: one empty turn is slept over, the next one blocks, and stays so. */
 START_TEST(test_end_of_load)
 {
-	struct pace pace = {0};
+	struct ecp_pace pace = {.few = 8};
 	int64_t now = 1;
 	ck_assert_int_eq(settle(&pace, &now, 3, 10), 100);
-	ck_assert_int_eq(pace_after(&pace, 0, now += 100 * US), 100);
-	ck_assert_int_eq(pace_after(&pace, 0, now += 100 * US), PACE_BLOCK);
-	ck_assert_int_eq(pace_after(&pace, 1, now += 5000 * US), 0);
+	ck_assert_int_eq(ecp_pace_after(&pace, 0, now += 100 * US), 100);
+	ck_assert_int_eq(ecp_pace_after(&pace, 0, now += 100 * US), ECP_PACE_BLOCK);
+	ck_assert_int_eq(ecp_pace_after(&pace, 1, now += 5000 * US), 0);
 }
 END_TEST
 
 /* A burst out of the blue is followed by a look a little later, not by a wake-up each. */
 START_TEST(test_first_burst)
 {
-	struct pace pace = {0};
-	ck_assert_int_eq(pace_after(&pace, 30, INT64_C(1000000000)), 20);
+	struct ecp_pace pace = {.few = 8};
+	ck_assert_int_eq(ecp_pace_after(&pace, 30, INT64_C(1000000000)), 20);
+	pace = (struct ecp_pace){.few = 0}; /* unless nobody wants that */
+	ck_assert_int_eq(ecp_pace_after(&pace, 30, INT64_C(1000000000)), 0);
 }
 END_TEST
 

@@ -1,14 +1,13 @@
 /*
  * pace.c - load is what a window of half a millisecond has seen.
  */
-#include "daemon/pace.h"
+#include "proto/pace.h"
 
 #define WINDOW_NS   500000
 #define LOAD_FRAMES 50 /* of a window: 100,000 a second */
 #define BURST       64 /* gather that many ... */
 #define SLEEP_MIN   20
 #define SLEEP_MAX   100 /* ... but make nobody wait longer */
-#define FEW_FRAMES  8   /* of a turn: more came at once, and more will */
 
 static uint32_t time_of_burst(uint32_t frames, int64_t ns)
 {
@@ -16,7 +15,7 @@ static uint32_t time_of_burst(uint32_t frames, int64_t ns)
 	return us < SLEEP_MIN ? SLEEP_MIN : us > SLEEP_MAX ? SLEEP_MAX : (uint32_t)us;
 }
 
-static void look_at_window(struct pace *pace, int64_t now_ns)
+static void look_at_window(struct ecp_pace *pace, int64_t now_ns)
 {
 	int64_t age = now_ns - pace->window;
 	if (age < WINDOW_NS)
@@ -28,7 +27,7 @@ static void look_at_window(struct pace *pace, int64_t now_ns)
 	pace->frames = 0;
 }
 
-int pace_after(struct pace *pace, unsigned moved, int64_t now_ns)
+int ecp_pace_after(struct ecp_pace *pace, unsigned moved, int64_t now_ns)
 {
 	pace->frames += moved;
 	look_at_window(pace, now_ns);
@@ -39,7 +38,7 @@ int pace_after(struct pace *pace, unsigned moved, int64_t now_ns)
 			return 0;
 		if (moved >= BURST)
 			return 0;
-		if (moved >= FEW_FRAMES && !pace->sleep_us)
+		if (pace->few && moved >= pace->few && !pace->sleep_us)
 			return SLEEP_MIN;
 		return (int)pace->sleep_us;
 	}
@@ -49,5 +48,5 @@ int pace_after(struct pace *pace, unsigned moved, int64_t now_ns)
 	if (++pace->idle == 1 && pace->sleep_us)
 		return (int)pace->sleep_us;
 	pace->sleep_us = 0;
-	return PACE_BLOCK;
+	return ECP_PACE_BLOCK;
 }

@@ -1,5 +1,6 @@
 /*
- * pace.h - how to wait after a turn of the loop.
+ * pace.h - how whoever takes frames waits for more: the daemon after a turn of its loop, the
+ * library in a call that waits.
  *
  * Woken for each frame, we would make its sender pay 8 us to wake us and work on bursts of one;
  * asleep by the clock while a burst gathers, we make an answer late.  So: few frames mean
@@ -12,15 +13,17 @@
  * A value, no ownership.
 Knows libc; used by daemon.c.
  */
-#ifndef PACE_H
-#define PACE_H
+#ifndef ECP_PACE_H
+#define ECP_PACE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PACE_BLOCK (-1)
+#define ECP_PACE_BLOCK (-1)
 
-struct pace {
+struct ecp_pace {
+	uint32_t
+	    few; /* a turn that moved so many was no answer; 0: none is taken for load */
 	int64_t spin_ns;   /* look again for so long before blocking; 0: not at all */
 	int64_t last;      /* when something moved */
 	int64_t window;    /* began then, CLOCK_MONOTONIC */
@@ -30,9 +33,9 @@ struct pace {
 };
 
 /*
- * A turn at now_ns has moved so many frames.  0: look again at once; PACE_BLOCK: wait for news;
+ * A turn at now_ns has moved so many frames.  0: look again at once; ECP_PACE_BLOCK: wait for news;
  * more: sleep so many microseconds.
  */
-int pace_after(struct pace *pace, unsigned moved, int64_t now_ns);
+int ecp_pace_after(struct ecp_pace *pace, unsigned moved, int64_t now_ns);
 
 #endif
