@@ -1,28 +1,30 @@
 /*
  * ask.c - the connection to the daemon: questions, and lists page by page.
  */
-#include "ctl/ctl.h"
+#include "ctl/filter.h"
 
 #include <errno.h>
 #include <string.h>
 
 enum ctl_exit ctl_connect(struct ctl *ctl)
 {
-	ctl->fd = ecp_sock_connect(ctl->socket);
+	const struct ctl_options *options = &ctl->options;
+	const char *path = options->socket;
+	if (!path)
+		path = ecp_sock_find(options->interface, ctl->found);
+	ctl->socket = path;
+	ctl->fd = ecp_sock_connect(path);
 	switch (ctl->fd) {
 	case -ENOENT:
 	case -ECONNREFUSED:
-		return ctl_complain(CTL_FAILED,
-				    "no daemon answers at %s: is etherconnd running?",
-				    ctl->socket);
+		return ctl_complain(
+		    CTL_FAILED, "no daemon answers at %s: is etherconnd running?", path);
 	case -EACCES:
-		return ctl_complain(CTL_FAILED,
-				    "%s: permission denied: you are not in its group",
-				    ctl->socket);
+		return ctl_complain(
+		    CTL_FAILED, "%s: permission denied: you are not in its group", path);
 	default:
 		if (ctl->fd < 0)
-			return ctl_complain(CTL_FAILED, "%s: %s", ctl->socket,
-					    strerror(-ctl->fd));
+			return ctl_complain(CTL_FAILED, "%s: %s", path, strerror(-ctl->fd));
 		return CTL_OK;
 	}
 }
@@ -41,7 +43,7 @@ enum ctl_exit ctl_ask(struct ctl *ctl, enum ecp_reply_type expected)
 
 enum ctl_exit ctl_pages(struct ctl *ctl, enum ecp_show what, ctl_page_fn *fn)
 {
-	const struct ecp_page *page = &ctl->reply.page;
+	struct ecp_page *page = &ctl->reply.page;
 	uint64_t after = 0;
 	bool first = true;
 	do {
@@ -53,8 +55,10 @@ enum ctl_exit ctl_pages(struct ctl *ctl, enum ecp_show what, ctl_page_fn *fn)
 		if (page->what != what || (page->more && !page->n))
 			return ctl_complain(CTL_FAILED,
 					    "the daemon answered something else");
-		fn(ctl, page, first);
+		if (ctl->filter)
+			filter_page(ctl->filter, page);
 		after = page->next;
+		fn(ctl, page, first);
 		first = false;
 	} while (page->more);
 	return CTL_OK;

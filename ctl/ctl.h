@@ -1,13 +1,14 @@
 /*
  * ctl.h - what the commands of etherconnctl share.
  *
- *   main.c     options, the table of commands     show.c   show
- *   ask.c      the connection, lists by pages     stats.c  status, stats
- *                                                 steer.c  log, kill
- *                                                 policy.c policy
- *   table.c    text for people                    document.c   JSON for programs
+ *   main.c      talk on stderr                    show.c   show
+ *   command.c   the table of commands             drops.c  show drops
+ *   options.c   the table of options              stats.c  status, stats
+ *   ask.c       the connection, lists by pages    steer.c  log, kill
+ *   filter.c    which objects of a list           policy.c policy
+ *   table.c     text for people                   document.c   JSON for programs
  *
- * A command is one row in main.c's table and one function: ask the daemon, print on stdout.
+ * A command is one row in command.c's table and one function: ask the daemon, print on stdout.
  * Talk goes to stderr.
  */
 #ifndef CTL_H
@@ -19,11 +20,22 @@
 
 enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
 
+struct filter;
+
+/* What the command line says.  A nested command has its own. */
+struct ctl_options {
+	const char *socket, *interface; /* of the daemon; NULL: any */
+	bool all, brief, json, pretty;
+};
+
 struct ctl {
-	int fd;                /* connected to the daemon */
-	const char *socket;    /* its path */
-	const char *interface; /* asked for by this, or NULL */
-	bool json, pretty, all, colour;
+	int fd;                    /* connected to the daemon */
+	const char *socket;        /* its path */
+	char found[ECP_SOCK_ROOM]; /* ... where that had to be found */
+	struct ctl_options options;
+	bool colour;
+	bool listed;           /* an object stands in the JSON list that is written */
+	struct filter *filter; /* of the lists that are asked for, or NULL */
 	struct table table;
 	struct document document;
 	struct ecp_request request;
@@ -35,18 +47,35 @@ struct ctl {
 enum ctl_exit ctl_complain(enum ctl_exit code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Connect to the daemon at ctl->socket.  CTL_OK, or it has complained. */
+/*
+ * The index in words (NULL-terminated) of text or of what it is an unambiguous beginning of;
+ * -1, having complained.
+ */
+int ctl_word(const char *const *words, const char *text);
+
+/* A decimal number up to max and nothing else. */
+bool ctl_number(const char *text, uint64_t max, uint64_t *ret);
+
+/* Connect to the daemon that the options name.  CTL_OK, or it has complained. */
 enum ctl_exit ctl_connect(struct ctl *ctl);
 
 /* Ask ctl->request; the answer, of this type, is in ctl->reply.  CTL_OK, or it complained. */
 enum ctl_exit ctl_ask(struct ctl *ctl, enum ecp_reply_type expected);
 
-/* Called with each page of a list, in order.  A list has one page at least. */
+/*
+ * Called with each page of a list, in order, without the objects that ctl->filter leaves out.
+ * A list has one page at least; the last one has no more.
+ */
 typedef void ctl_page_fn(struct ctl *ctl, const struct ecp_page *page, bool first);
 enum ctl_exit ctl_pages(struct ctl *ctl, enum ecp_show what, ctl_page_fn *fn);
 
 /* A page of a list as part of one JSON document, {"relays":[...]} and the like. */
 ctl_page_fn ctl_page_json;
+
+/* One object of a list, or what else is written by w into ctl->text, after those before it. */
+void ctl_list_begin(struct ctl *ctl, const char *name);
+void ctl_list_add(struct ctl *ctl); /* ctl->text */
+void ctl_list_end(struct ctl *ctl);
 
 /* The commands; argv begins behind the command's own word. */
 enum ctl_exit cmd_status(struct ctl *ctl, int argc, char **argv);
@@ -55,5 +84,8 @@ enum ctl_exit cmd_stats(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_log(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_policy(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_kill(struct ctl *ctl, int argc, char **argv);
+
+enum ctl_exit show_drops(struct ctl *ctl, struct filter *filter);
+extern const char *const show_lists[];
 
 #endif

@@ -87,8 +87,9 @@ static enum ctl_exit take_arguments(struct ctl *ctl, int argc, char **argv)
 				    "\"%s\" is no address like 10.0.0.1:67 or "
 				    "[2001:db8::1]:547",
 				    argv[3]);
-	if (ctl->interface)
-		snprintf(test->interface, sizeof(test->interface), "%s", ctl->interface);
+	if (ctl->options.interface)
+		snprintf(test->interface, sizeof(test->interface), "%s",
+			 ctl->options.interface);
 	return CTL_OK;
 }
 
@@ -119,7 +120,7 @@ static void print_text(const struct ecp_policy_verdict *verdict)
 static void print_json(struct ctl *ctl)
 {
 	ecp_reply_format(&ctl->reply, ctl->text, sizeof(ctl->text));
-	document_begin(&ctl->document, stdout, ctl->pretty);
+	document_begin(&ctl->document, stdout, ctl->options.pretty);
 	document_write(&ctl->document, ctl->text);
 	document_end(&ctl->document);
 }
@@ -133,7 +134,7 @@ enum ctl_exit cmd_policy(struct ctl *ctl, int argc, char **argv)
 	if (r != CTL_OK)
 		return r;
 	bool denied = ctl->reply.policy.denied.code != 0;
-	if (ctl->json)
+	if (ctl->options.json)
 		print_json(ctl);
 	else
 		print_text(&ctl->reply.policy);

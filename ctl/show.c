@@ -1,7 +1,7 @@
 /*
  * show.c - `etherconnctl show`: lists, as text or as JSON, page by page.
  */
-#include "ctl/ctl.h"
+#include "ctl/filter.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -127,26 +127,60 @@ static void endpoint_row(struct table *t, const struct ecp_page *page, unsigned 
 	table_drops(t, endpoint_drops(&e->stats));
 }
 
+/* ---- brief ones: who and where ---- */
+
+static void relay_brief(struct table *t, const struct ecp_page *page, unsigned i)
+{
+	const struct ecp_relay_info *r = &page->relays[i];
+	char mac[ECP_MAC_TEXT];
+	table_text(t, "%s", r->interface);
+	table_text(t, "%s", r->up ? "up" : "down");
+	if (!r->up)
+		table_alert(t);
+	table_text(t, "%s", ecp_mac_format(r->mac, mac));
+	table_count(t, r->mtu);
+}
+
+static void client_brief(struct table *t, const struct ecp_page *page, unsigned i)
+{
+	const struct ecp_client_info *c = &page->clients[i];
+	table_count(t, c->id);
+	table_count(t, c->pid);
+	table_text(t, "%s", c->comm);
+	table_count(t, c->endpoints);
+}
+
+static void endpoint_brief(struct table *t, const struct ecp_page *page, unsigned i)
+{
+	const struct ecp_endpoint_info *e = &page->endpoints[i];
+	char l2[ECP_L2ADDR_TEXT], local[ECP_ADDR_TEXT];
+	table_count(t, e->client);
+	table_text(t, "%s", ecp_l2addr_format(&e->l2, l2));
+	table_text(t, "%s", ecp_addr_format(&e->local, local));
+}
+
 /* ---- lists ---- */
 
+typedef void row_fn(struct table *t, const struct ecp_page *page, unsigned i);
+
 static const struct list {
-	const char *name, *brief; /* brief: what is no beginning of it, or NULL */
-	void (*row)(struct table *, const struct ecp_page *, unsigned i);
+	const char *name;
+	row_fn *row, *brief;
 	const char *titles[TABLE_COLUMNS + 1];
 } lists[] = {
     [ECP_SHOW_RELAYS] = {"relays",
-			 NULL,
 			 relay_row,
+			 relay_brief,
 			 {"INTERFACE", "BACKEND", "MAC", "MTU", "STATE", "CLIENTS",
 			  "ENDPOINTS", "RX", "RX-DROPS", "TX", "TX-DROPS"}},
     [ECP_SHOW_CLIENTS] = {"clients",
-			  NULL,
 			  client_row,
+			  client_brief,
 			  {"CLIENT", "PID", "COMMAND", "UID", "INTERFACE", "ENDPOINTS",
 			   "RX-RING", "RX", "TX", "DROPS"}},
     [ECP_SHOW_ENDPOINTS] = {"endpoints",
-			    "ep",
 			    endpoint_row,
+			    endpoint_brief,
 			    {"CLIENT", "ID", "KIND", "MAC|VLANS", "LOCAL", "ETHERTYPES",
 			     "FLAGS", "RX", "TX", "DROPS"}},
 };
@@ -157,50 +191,90 @@ static void page_text(struct ctl *ctl, const struct ecp_page *page, bool first)
 {
 	const struct list *list = &lists[page->what];
 	struct table *table = &ctl->table;
+	bool brief = ctl->options.brief;
 	if (first)
-		table_begin(table, stdout, ctl->colour, list->titles);
+		table_begin(table, stdout, ctl->colour, brief ? NULL : list->titles);
 	for (unsigned i = 0; i < page->n; i++) {
-		list->row(table, page, i);
+		(brief ? list->brief : list->row)(table, page, i);
 		table_end_row(table);
 	}
 	table_print(table);
 }
 
-void ctl_page_json(struct ctl *ctl, const struct ecp_page *page, bool first)
+void ctl_list_begin(struct ctl *ctl, const char *name)
 {
 	struct document *document = &ctl->document;
+	document_begin(document, stdout, ctl->options.pretty);
+	document_write(document, "{\"");
+	document_write(document, name);
+	document_write(document, "\":[");
+	ctl->listed = false;
+}
+
+void ctl_list_add(struct ctl *ctl)
+{
+	document_write(&ctl->document, ctl->listed ? ",\n" : "\n");
+	document_write(&ctl->document, ctl->text);
+	ctl->listed = true;
+}
+
+void ctl_list_end(struct ctl *ctl)
+{
+	document_write(&ctl->document, "]}");
+	document_end(&ctl->document);
+}
+
+void ctl_page_json(struct ctl *ctl, const struct ecp_page *page, bool first)
+{
 	struct ecp_json_writer w;
-	if (first) {
-		document_begin(document, stdout, ctl->pretty);
-		document_write(document, "{\"");
-		document_write(document, lists[page->what].name);
-		document_write(document, "\":[");
-	}
+	if (first)
+		ctl_list_begin(ctl, lists[page->what].name);
 	for (unsigned i = 0; i < page->n; i++) {
 		ecp_json_begin(&w, ctl->text, sizeof(ctl->text));
 		ecp_page_item_write(&w, page, i);
-		document_write(document, first && i == 0 ? "\n" : ",\n");
-		document_write(document, ctl->text);
+		ctl_list_add(ctl);
 	}
-	if (page->more)
-		return;
-	document_write(document, "]}");
-	document_end(document);
+	if (!page->more)
+		ctl_list_end(ctl);
 }
 
-static bool list_is_called(const struct list *list, const char *word)
+/* show drops stands among the lists without being one of the daemon's. */
+#define SHOW_DROPS N_LISTS
+
+const char *const show_lists[] = {
+    [ECP_SHOW_RELAYS] = "relays",
+    [ECP_SHOW_CLIENTS] = "clients",
+    [ECP_SHOW_ENDPOINTS] = "endpoints",
+    [SHOW_DROPS] = "drops",
+    NULL,
+};
+
+static enum ctl_exit show_list(struct ctl *ctl, enum ecp_show what, struct filter *filter)
 {
-	return !strncmp(list->name, word, strlen(word)) ||
-	       (list->brief && !strcmp(list->brief, word));
+	if (what == ECP_SHOW_RELAYS &&
+	    (filter_is_of_clients(filter) || filter_is_of_endpoints(filter)))
+		return ctl_complain(CTL_USAGE, "relays are found by their interface only");
+	enum ctl_exit code = filter_begin(ctl, filter, what);
+	if (code == CTL_OK)
+		code = ctl_pages(ctl, what, ctl->options.json ? ctl_page_json : page_text);
+	filter_end(ctl, filter);
+	return code;
 }
 
 enum ctl_exit cmd_show(struct ctl *ctl, int argc, char **argv)
 {
-	if (argc != 1 || !*argv[0])
-		return ctl_complain(CTL_USAGE, "show what?  relays, clients or endpoints");
-	for (unsigned i = 0; i < N_LISTS; i++)
-		if (list_is_called(&lists[i], argv[0]))
-			return ctl_pages(ctl, i, ctl->json ? ctl_page_json : page_text);
-	return ctl_complain(CTL_USAGE, "\"%s\" is none of relays, clients, endpoints",
-			    argv[0]);
+	struct filter filter;
+	if (argc < 1 || !*argv[0])
+		return ctl_complain(CTL_USAGE,
+				    "show what?  relays, clients, endpoints or drops");
+	int what =
+	    strcmp(argv[0], "ep") ? ctl_word(show_lists, argv[0]) : ECP_SHOW_ENDPOINTS;
+	if (what < 0)
+		return CTL_USAGE;
+	enum ctl_exit code = filter_parse(&filter, argc - 1, argv + 1);
+	if (code != CTL_OK)
+		return code;
+	if (what == SHOW_DROPS)
+		return show_drops(ctl, &filter);
+	return show_list(ctl, (enum ecp_show)what, &filter);
 }

@@ -11,14 +11,16 @@ static_assert(TABLE_ROWS >= ECP_N_RELAY_COUNTERS, "a table takes a relay's count
 
 /* ---- stats ---- */
 
-static void counter_row(struct table *t, const struct ecp_counter *counter, uint64_t value)
+static void counter_row(struct table *t, const struct ecp_counter *counter, uint64_t value,
+			bool brief)
 {
 	bool drop = counter->kind == ECP_COUNTER_drop;
 	table_text(t, "  %s", counter->name);
 	table_count(t, value);
 	if (drop && value)
 		table_alert(t);
-	table_text(t, "%s%s", drop ? "dropped: " : "", counter->text);
+	if (!brief)
+		table_text(t, "%s%s", drop ? "dropped: " : "", counter->text);
 	table_end_row(t);
 }
 
@@ -28,8 +30,8 @@ static void relay_counters(struct ctl *ctl, const struct ecp_relay_info *relay)
 	for (unsigned i = 0; i < ECP_N_RELAY_COUNTERS; i++) {
 		const struct ecp_counter *counter = &ecp_relay_counters[i];
 		uint64_t value = ecp_counter_get(counter, &relay->stats);
-		if (value || ctl->all)
-			counter_row(&ctl->table, counter, value);
+		if (value || ctl->options.all)
+			counter_row(&ctl->table, counter, value, ctl->options.brief);
 	}
 	printf("%s\n", relay->interface);
 	table_print(&ctl->table);
@@ -47,7 +49,8 @@ enum ctl_exit cmd_stats(struct ctl *ctl, int argc, char **argv)
 	(void)argv;
 	if (argc)
 		return ctl_complain(CTL_USAGE, "stats takes no argument");
-	return ctl_pages(ctl, ECP_SHOW_RELAYS, ctl->json ? ctl_page_json : page_text);
+	return ctl_pages(ctl, ECP_SHOW_RELAYS,
+			 ctl->options.json ? ctl_page_json : page_text);
 }
 
 /* ---- status ---- */
@@ -55,7 +58,7 @@ enum ctl_exit cmd_stats(struct ctl *ctl, int argc, char **argv)
 static void status_json(struct ctl *ctl)
 {
 	ecp_reply_format(&ctl->reply, ctl->text, sizeof(ctl->text));
-	document_begin(&ctl->document, stdout, ctl->pretty);
+	document_begin(&ctl->document, stdout, ctl->options.pretty);
 	document_write(&ctl->document, ctl->text);
 	document_end(&ctl->document);
 }
@@ -80,7 +83,7 @@ enum ctl_exit cmd_status(struct ctl *ctl, int argc, char **argv)
 	enum ctl_exit r = ctl_ask(ctl, ECP_REP_STATUS);
 	if (r != CTL_OK)
 		return r;
-	if (ctl->json)
+	if (ctl->options.json)
 		status_json(ctl);
 	else
 		status_text(ctl);

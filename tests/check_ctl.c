@@ -12,11 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define N_ENDPOINTS (2 * ECP_PAGE_MAX + 6) /* three pages */
+#define THE_ODD_ONE (N_ENDPOINTS - 1) /* an endpoint unlike the others, on the last page */
 #define N_CLIENTS   3
 #define HUGE_COUNT  UINT64_C(9007199254740991) /* 2^53 - 1 */
 
@@ -24,6 +26,7 @@ static char folder[64], path[96], output[1 << 18];
 static struct ecp_request request;
 static struct ecp_reply reply;
 static _Atomic bool hangs_up; /* after the first page of a list */
+static _Atomic unsigned n_endpoints = N_ENDPOINTS;
 static int listener = -1;
 static pthread_t thread;
 
@@ -45,11 +48,25 @@ static void fill_client(struct ecp_client_info *client, unsigned i)
 	*client = (struct ecp_client_info){
 	    .id = i + 1,
 	    .pid = i ? 100000 * i : 7,
+	    .uid = 1000 * i,
 	    .interface = "eth1",
 	    .rx_ring = 1000,
 	    .rx_used = 250,
 	};
+	client->stats.rx_buffer_full = i == 1 ? 3 : 0;
 	snprintf(client->comm, sizeof(client->comm), "%s", names[i]);
+}
+
+static void make_odd(struct ecp_endpoint_info *endpoint)
+{
+	endpoint->client = 2;
+	endpoint->l2 = (struct ecp_l2addr){
+	    .mac = {2, 0, 0, 0, 0, 9},
+	    .n_vlans = 2,
+	    .vlans = {{.id = 100, .tpid = 0x8100}, {.id = 200, .tpid = 0x8100}},
+	};
+	endpoint->local = (struct ecp_addr){.ip = {10, 0, 0, 5}, .port = 1000, .family = 4};
+	endpoint->stats.tx_dropped = 9;
 }
 
 static void fill_endpoint(struct ecp_endpoint_info *endpoint, unsigned i)
@@ -70,14 +87,16 @@ static void fill_endpoint(struct ecp_endpoint_info *endpoint, unsigned i)
 	endpoint->n_ethertypes = 0;
 	endpoint->flags = ECP_EP_ACCEPT_ANY;
 	endpoint->local = (struct ecp_addr){.ip = {10, 0, 0, 1}, .port = 68, .family = 4};
+	if (i == THE_ODD_ONE)
+		make_odd(endpoint);
 }
 
 static void fill_page(struct ecp_page *page, const struct ecp_show_request *show)
 {
-	static const unsigned lengths[] = {
+	const unsigned lengths[] = {
 	    [ECP_SHOW_RELAYS] = 1,
 	    [ECP_SHOW_CLIENTS] = N_CLIENTS,
-	    [ECP_SHOW_ENDPOINTS] = N_ENDPOINTS,
+	    [ECP_SHOW_ENDPOINTS] = n_endpoints,
 	};
 	unsigned at = (unsigned)show->after;
 	page->what = show->what;
@@ -162,6 +181,7 @@ static void *serve(void *arg)
 static void make_folder(void)
 {
 	hangs_up = false;
+	n_endpoints = N_ENDPOINTS;
 	snprintf(folder, sizeof(folder), "/tmp/check_ctl-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/sock", folder);
@@ -241,7 +261,7 @@ START_TEST(test_complaint)
 	int code = run(complaints[_i].arguments, STDERR);
 	ck_assert_msg(code == complaints[_i].code, "%s: exit %d", complaints[_i].name,
 		      code);
-	ck_assert_msg(strstr(output, complaints[_i].sentence), "%s: said: %s",
+	ck_assert_msg(strstr(output, complaints[_i].sentence), "%s: said: %.800s",
 		      complaints[_i].name, output);
 	run(complaints[_i].arguments, "2>/dev/null");
 	ck_assert_msg(!*output, "%s: talks on stdout: %s", complaints[_i].name, output);
@@ -283,6 +303,22 @@ static const struct {
     {"show what?", "show", 2, STDERR, "show what?"},
     {"show nothing", "show ''", 2, STDERR, "show what?"},
     {"unknown list", "show people", 2, STDERR, "\"people\" is none of relays"},
+    {"half a filter", "show ep mac", 2, STDERR, "mac of what?"},
+    {"a filter twice", "show ep uid 1 uid 2", 2, STDERR, "uid is given twice"},
+    {"no such filter", "show ep colour red", 2, STDERR, "\"colour\" is none of mac,"},
+    {"ambiguous filter", "show ep p 1", 2, STDERR, "\"p\" may be port or pid"},
+    {"relays have no owner", "show relays pid 1", 2, STDERR, "by their interface only"},
+    {"drops of a relay", "show drops", 0, STDOUT,
+     "rx_miss             7  unicast frames that no endpoint"},
+    {"drops of a client", "show drops", 0, STDOUT, "client    2 dhcp_client[100000]"},
+    {"drops of an endpoint", "show drops", 0, STDOUT,
+     "endpoint  2/69 02:00:00:00:00:09|100|200 10.0.0.5:1000"},
+    {"drops as JSON", "-j show drops client 2", 0, STDOUT,
+     "\n{\"kind\":\"client\",\"interface\":\"eth1\",\"client\":2,\"counter\":\"rx_buffer_"
+     "full\","
+     "\"count\":3,"},
+    {"brief", "-br show relays", 0, STDOUT, "eth1  down  00:00:00:00:00:00  1500\n"},
+    {"a command's own help", "show --help", 0, STDOUT, "usage: etherconnctl show "},
     {"too many words", "status now", 2, STDERR, "takes no argument"},
     {"what was denied", "status", 0, STDOUT, "  denied     31\n"},
     {"policy: allowed", "policy test root 02:00:00:00:00:01", 0, STDOUT,
@@ -316,8 +352,8 @@ START_TEST(test_answer)
 {
 	int code = run(answers[_i].arguments, answers[_i].redirect);
 	ck_assert_msg(code == answers[_i].code, "%s: exit %d", answers[_i].name, code);
-	ck_assert_msg(strstr(output, answers[_i].text), "%s: said: %s", answers[_i].name,
-		      output);
+	ck_assert_msg(strstr(output, answers[_i].text), "%s: said: %.800s",
+		      answers[_i].name, output);
 	ck_assert_msg(!strchr(output, '\033'), "%s: colour in a pipe", answers[_i].name);
 }
 END_TEST
@@ -390,6 +426,112 @@ START_TEST(test_json_of_odd_names)
 }
 END_TEST
 
+/* ---- filters ---- */
+
+static const struct {
+	const char *arguments;
+	unsigned n; /* lines beneath the titles */
+} filters[] = {
+    {"endpoints mac 02:00:00:00:00:09", 1},
+    {"endpoints mac 02:00:00:00:00:08", 0},
+    {"endpoints vlan 100.200", 1},
+    {"endpoints vlan 100", N_ENDPOINTS},
+    {"endpoints vlan 200", 0},
+    {"endpoints vlan none", 0},
+    {"endpoints ip 10.0.0.1", N_ENDPOINTS / 2 - 1},
+    {"endpoints ip 10.0.0.5 port 1000", 1},
+    {"endpoints ip ::1", 0},
+    {"endpoints port 68", N_ENDPOINTS / 2 - 1},
+    {"endpoints port 0", 0},
+    {"endpoints client 2", 1},
+    {"endpoints uid 1000", 1},
+    {"endpoints pid 7", N_ENDPOINTS - 1},
+    {"endpoints comm 'dhcp*' mac 02:00:00:00:00:09", 1},
+    {"endpoints comm a mac 02:00:00:00:00:09", 0},
+    {"endpoints comm nobody", 0},
+    {"endpoints interface eth1", N_ENDPOINTS},
+    {"endpoints interface eth2", 0},
+    {"clients mac 02:00:00:00:00:09", 1},
+    {"clients vlan 100", 2},
+    {"clients vlan 300", 0},
+    {"clients uid 2000", 1},
+    {"clients comm a", 1},
+    {"clients port 1000 uid 0", 0},
+    {"clients client 3", 1},
+    {"relays interface eth1", 1},
+    {"relays interface lo", 0},
+    {"drops", 3},
+    {"drops client 2", 2},
+    {"drops mac 02:00:00:00:00:09", 2},
+    {"drops client 1", 0},
+};
+
+START_TEST(test_filter)
+{
+	char arguments[128];
+	snprintf(arguments, sizeof(arguments), "show %s", filters[_i].arguments);
+	ck_assert_int_eq(run(arguments, STDOUT), 0);
+	ck_assert_msg(count_lines(output) == 1 + filters[_i].n, "%s: %s", arguments,
+		      output);
+	snprintf(arguments, sizeof(arguments), "show -br %s", filters[_i].arguments);
+	ck_assert_int_eq(run(arguments, STDOUT), 0);
+	ck_assert_uint_eq(count_lines(output), filters[_i].n);
+	/* a document of the same length */
+	snprintf(arguments, sizeof(arguments), "-j show %s", filters[_i].arguments);
+	ck_assert_int_eq(run(arguments, STDOUT), 0);
+	struct ecp_error err = {0};
+	struct ecp_json *root = ecp_json_parse(output, strlen(output), false, &err);
+	ck_assert_msg(root, "%s: %s", arguments, err.text);
+	ecp_json_free(root);
+	ck_assert_uint_eq(count_lines(output), 1 + filters[_i].n);
+}
+END_TEST
+
+/* What filters are given must be what it says. */
+START_TEST(test_wrong_values)
+{
+	static const char *const wrong[] = {
+	    "mac 02:00",  "vlan 4096", "vlan ''", "vlan 1.2.3", "ip 10.0.0",         "ip x",
+	    "port 65536", "port 1x",   "uid ''",  "pid root",   "client 4294967296",
+	};
+	char arguments[128];
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		snprintf(arguments, sizeof(arguments), "show ep %s", wrong[i]);
+		ck_assert_msg(run(arguments, STDERR) == 2, "%s", arguments);
+		ck_assert_msg(strstr(output, "\" is no "), "%s: %s", arguments, output);
+	}
+}
+END_TEST
+
+/* ---- size ---- */
+
+/* A list of any length takes the memory of a page. */
+static void check_memory(const char *arguments, unsigned lines)
+{
+	struct rusage usage;
+	char number[16];
+	n_endpoints = 50000;
+	ck_assert_int_eq(run(arguments, "| wc -l"), 0);
+	snprintf(number, sizeof(number), "%u\n", lines);
+	ck_assert_str_eq(output, number);
+	getrusage(RUSAGE_CHILDREN, &usage);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	ck_assert_msg(usage.ru_maxrss < 10000, "%s: %ld kB", arguments, usage.ru_maxrss);
+#endif
+}
+
+START_TEST(test_memory_of_many_endpoints)
+{
+	check_memory("show endpoints", 1 + 50000);
+}
+END_TEST
+
+START_TEST(test_memory_of_a_join)
+{
+	check_memory("-j show endpoints pid 7", 50000);
+}
+END_TEST
+
 START_TEST(test_half_a_list_is_a_failure)
 {
 	hangs_up = true;
@@ -416,7 +558,12 @@ int main(void)
 	tcase_add_test(served, test_text_of_many_pages);
 	tcase_add_test(served, test_json_of_many_pages);
 	tcase_add_test(served, test_json_of_odd_names);
+	tcase_add_loop_test(served, test_filter, 0, sizeof(filters) / sizeof(*filters));
+	tcase_add_test(served, test_wrong_values);
+	tcase_add_test(served, test_memory_of_many_endpoints);
+	tcase_add_test(served, test_memory_of_a_join);
 	tcase_add_test(served, test_half_a_list_is_a_failure);
+	tcase_set_timeout(served, 30);
 	suite_add_tcase(s, served);
 
 	SRunner *sr = srunner_create(s);

@@ -1,0 +1,79 @@
+/*
+ * command.c - the commands, and how one is found and run.
+ */
+#include "ctl/command.h"
+
+#include "ctl/filter.h"
+#include "ctl/options.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+const struct command commands[] = {
+    {"status", "", "the daemon: version, process, what it serves", .run = cmd_status},
+    {"show", "relays|clients|endpoints|drops [KEY VALUE]...",
+     "a list, with the counters of each", .words = show_lists, .keys = filter_keys,
+     .run = cmd_show},
+    {"stats", "", "every counter of each relay, and what it means", .run = cmd_stats},
+    {"log", "error|warning|info|debug", "how much the daemon says", .run = cmd_log},
+    {"policy", "test USER[:GROUP] MAC|VLANS [IP:PORT]",
+     "would the policy let that user have it?", .run = cmd_policy},
+    {"kill", "CLIENT", "end the connection of the client of this number", .run = cmd_kill},
+};
+
+const unsigned n_commands = sizeof(commands) / sizeof(*commands);
+
+const struct command *command_find(const char *name)
+{
+	const struct command *found = NULL;
+	size_t len = strlen(name);
+	for (unsigned i = 0; i < n_commands; i++) {
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+		if (strncmp(commands[i].name, name, len))
+			continue;
+		if (found) {
+			ctl_complain(CTL_USAGE, "\"%s\" may be %s or %s", name, found->name,
+				     commands[i].name);
+			return NULL;
+		}
+		found = &commands[i];
+	}
+	if (!found)
+		ctl_complain(CTL_USAGE, "there is no command \"%s\"; --help lists them",
+			     name);
+	return found;
+}
+
+static enum ctl_exit run_connected(struct ctl *ctl, const struct command *command, int argc,
+				   char **argv)
+{
+	enum ctl_exit code = ctl_connect(ctl);
+	if (code != CTL_OK)
+		return code;
+	code = command->run(ctl, argc, argv);
+	close(ctl->fd);
+	return code;
+}
+
+enum ctl_exit command_run(struct ctl *ctl, int argc, char **argv)
+{
+	struct ctl_options before = ctl->options;
+	const struct command *command = command_find(argv[0]);
+	enum ctl_exit code = CTL_USAGE;
+	if (!command)
+		return CTL_USAGE;
+	int first = options_take(ctl, command, argc, argv, &code);
+	if (first >= 0) {
+		argc -= first;
+		argv += first;
+		code = command->traits & COMMAND_OFFLINE
+			   ? command->run(ctl, argc, argv)
+			   : run_connected(ctl, command, argc, argv);
+	}
+	ctl->options = before;
+	if ((fflush(stdout) != 0 || ferror(stdout)) && code == CTL_OK)
+		code = ctl_complain(CTL_FAILED, "writing: %s", strerror(errno));
+	return code;
+}
