@@ -6,6 +6,8 @@
  *   options.c   the table of options              stats.c  status, stats
  *   ask.c       the connection, lists by pages    steer.c  log, kill
  *   filter.c    which objects of a list           policy.c policy
+ *   flow.c      counters per second               rates.c  stats -i, watch
+ *                                                 metrics.c, http.c   metrics
  *   table.c     text for people                   document.c   JSON for programs
  *
  * A command is one row in command.c's table and one function: ask the daemon, print on stdout.
@@ -25,7 +27,9 @@ struct filter;
 /* What the command line says.  A nested command has its own. */
 struct ctl_options {
 	const char *socket, *interface; /* of the daemon; NULL: any */
-	bool all, brief, json, pretty;
+	bool all, brief, http, json, pretty;
+	unsigned interval_ms; /* 0: none given */
+	uint64_t count;       /* 0: without end */
 };
 
 struct ctl {
@@ -81,11 +85,16 @@ void ctl_list_end(struct ctl *ctl);
 enum ctl_exit cmd_status(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_show(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_stats(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit cmd_metrics(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit cmd_watch(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_log(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_policy(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_kill(struct ctl *ctl, int argc, char **argv);
 
 enum ctl_exit show_drops(struct ctl *ctl, struct filter *filter);
 extern const char *const show_lists[];
+
+/* Print rates every so often, count times; 0: without end. */
+enum ctl_exit rates_run(struct ctl *ctl, unsigned interval_ms, uint64_t count);
 
 #endif

@@ -3,7 +3,6 @@
  */
 #include "ctl/filter.h"
 
-#include <assert.h>
 #include <stdio.h>
 
 /* One thing that counts. */
@@ -30,8 +29,6 @@ static void drop_text(struct ctl *ctl, const struct counted *who,
 	if (!ctl->options.brief)
 		table_text(t, "%s", counter->text);
 	table_end_row(t);
-	if (t->n_rows == TABLE_ROWS)
-		table_print(t);
 }
 
 static void drop_json(struct ctl *ctl, const struct counted *who,

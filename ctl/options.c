@@ -20,6 +20,9 @@ const struct ctl_option ctl_option_rows[] = {
     {'p', 'p', "pretty", NULL, "with -j: indented"},
     {'h', 'h', "help", NULL, "this text; behind a command: its own"},
     {'V', 'V', "version", NULL, "version"},
+    {'I', 'i', "interval", "SECONDS", "so often"},
+    {'C', 'c', "count", "N", "so many times, then exit"},
+    {'H', 'H', "http", NULL, "answer the HTTP request on standard input (inetd)"},
 };
 
 #define N_COMMON 8
@@ -94,6 +97,17 @@ static void print_command_usage(FILE *to, const struct command *command)
 
 /* ---- taking them ---- */
 
+/* Seconds, perhaps a fraction of one, of a millisecond to a day. */
+static bool take_interval(struct ctl_options *options, const char *text)
+{
+	char *end;
+	double seconds = strtod(text, &end);
+	if (end == text || *end || !(seconds >= 0.001 && seconds <= 86400))
+		return false;
+	options->interval_ms = (unsigned)(seconds * 1000 + 0.5);
+	return true;
+}
+
 static bool take_value(struct ctl_options *options, char id, const char *value)
 {
 	switch (id) {
@@ -111,6 +125,12 @@ static bool take_value(struct ctl_options *options, char id, const char *value)
 		return options->json = true;
 	case 'p':
 		return options->pretty = true;
+	case 'H':
+		return options->http = true;
+	case 'I':
+		return take_interval(options, value);
+	case 'C':
+		return ctl_number(value, UINT32_MAX, &options->count) && options->count;
 	}
 	return false;
 }

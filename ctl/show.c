@@ -2,37 +2,18 @@
  * show.c - `etherconnctl show`: lists, as text or as JSON, page by page.
  */
 #include "ctl/filter.h"
+#include "ctl/flow.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
-static_assert(TABLE_ROWS >= ECP_PAGE_MAX, "a table takes a page");
-
-/* ---- drops ---- */
-
-static uint64_t sum_drops(const struct ecp_counter *counters, unsigned n, const void *stats,
-			  const char *direction)
-{
-	uint64_t sum = 0;
-	for (unsigned i = 0; i < n; i++)
-		if (counters[i].kind == ECP_COUNTER_drop &&
-		    !strncmp(counters[i].name, direction, strlen(direction)))
-			sum += ecp_counter_get(&counters[i], stats);
-	return sum;
-}
-
-static uint64_t relay_drops(const struct ecp_relay_stats *stats, const char *direction)
-{
-	return sum_drops(ecp_relay_counters, ECP_N_RELAY_COUNTERS, stats, direction);
-}
-
-static uint64_t endpoint_drops(const struct ecp_endpoint_stats *stats)
-{
-	return sum_drops(ecp_endpoint_counters, ECP_N_ENDPOINT_COUNTERS, stats, "");
-}
-
 /* ---- rows ---- */
+
+static uint64_t relay_drops(const struct ecp_relay_info *r, const char *direction)
+{
+	return flow_sum_drops(ecp_relay_counters, ECP_N_RELAY_COUNTERS, &r->stats,
+			      direction);
+}
 
 static void relay_row(struct table *t, const struct ecp_page *page, unsigned i)
 {
@@ -48,9 +29,9 @@ static void relay_row(struct table *t, const struct ecp_page *page, unsigned i)
 	table_count(t, r->clients);
 	table_count(t, r->endpoints);
 	table_count(t, r->stats.rx + r->stats.rx_multicast);
-	table_drops(t, relay_drops(&r->stats, "rx"));
+	table_drops(t, relay_drops(r, "rx"));
 	table_count(t, r->stats.tx);
-	table_drops(t, relay_drops(&r->stats, "tx"));
+	table_drops(t, relay_drops(r, "tx"));
 }
 
 static void ring_fill(struct table *t, const struct ecp_client_info *c)
@@ -73,7 +54,7 @@ static void client_row(struct table *t, const struct ecp_page *page, unsigned i)
 	ring_fill(t, c);
 	table_count(t, c->stats.rx);
 	table_count(t, c->stats.tx);
-	table_drops(t, endpoint_drops(&c->stats));
+	table_drops(t, flow_of_endpoint(&c->stats).drops);
 }
 
 /* Words with commas between them; "-" where there is none.  A full text stays as it is. */
@@ -124,7 +105,7 @@ static void endpoint_row(struct table *t, const struct ecp_page *page, unsigned 
 	flags_cell(t, e->flags);
 	table_count(t, e->stats.rx);
 	table_count(t, e->stats.tx);
-	table_drops(t, endpoint_drops(&e->stats));
+	table_drops(t, flow_of_endpoint(&e->stats).drops);
 }
 
 /* ---- brief ones: who and where ---- */

@@ -3,11 +3,8 @@
  */
 #include "ctl/ctl.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
-
-static_assert(TABLE_ROWS >= ECP_N_RELAY_COUNTERS, "a table takes a relay's counters");
 
 /* ---- stats ---- */
 
@@ -26,6 +23,7 @@ static void counter_row(struct table *t, const struct ecp_counter *counter, uint
 
 static void relay_counters(struct ctl *ctl, const struct ecp_relay_info *relay)
 {
+	printf("%s\n", relay->interface);
 	table_begin(&ctl->table, stdout, ctl->colour, NULL);
 	for (unsigned i = 0; i < ECP_N_RELAY_COUNTERS; i++) {
 		const struct ecp_counter *counter = &ecp_relay_counters[i];
@@ -33,7 +31,6 @@ static void relay_counters(struct ctl *ctl, const struct ecp_relay_info *relay)
 		if (value || ctl->options.all)
 			counter_row(&ctl->table, counter, value, ctl->options.brief);
 	}
-	printf("%s\n", relay->interface);
 	table_print(&ctl->table);
 }
 
@@ -46,9 +43,15 @@ static void page_text(struct ctl *ctl, const struct ecp_page *page, bool first)
 
 enum ctl_exit cmd_stats(struct ctl *ctl, int argc, char **argv)
 {
-	(void)argv;
-	if (argc)
-		return ctl_complain(CTL_USAGE, "stats takes no argument");
+	uint64_t count = 0;
+	unsigned interval_ms = ctl->options.interval_ms;
+	if (argc > 1 || (argc && !interval_ms))
+		return ctl_complain(CTL_USAGE, "stats takes an interval and a count: "
+					       "stats -i SECONDS [COUNT]");
+	if (argc && (!ctl_number(argv[0], UINT32_MAX, &count) || !count))
+		return ctl_complain(CTL_USAGE, "\"%s\" is no count", argv[0]);
+	if (interval_ms)
+		return rates_run(ctl, interval_ms, count);
 	return ctl_pages(ctl, ECP_SHOW_RELAYS,
 			 ctl->options.json ? ctl_page_json : page_text);
 }

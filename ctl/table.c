@@ -76,6 +76,8 @@ void table_end_row(struct table *table)
 		table->cells[table->n_rows][c].text[0] = 0;
 	table->n_rows++;
 	table->column = 0;
+	if (table->n_rows == TABLE_ROWS)
+		table_print(table);
 }
 
 /* Padding goes outside the colour, and none stands at the end of a line. */

@@ -3,7 +3,7 @@
  *
  *   table_begin -> ( table_text, table_count ... table_end_row )* -> table_print -> ...
  *
- * A page of rows is gathered, then printed.  Columns only grow from page to page, so a list
+ * Up to TABLE_ROWS rows are gathered, then printed.  Columns only grow from page to page, so a list
  * of any length needs the memory of one page.  Knows libc only; used by the commands.
  */
 #ifndef CTL_TABLE_H
@@ -41,9 +41,9 @@ void table_text(struct table *table, const char *format, ...)
 void table_count(struct table *table, uint64_t count);
 void table_drops(struct table *table, uint64_t count); /* an alert unless 0 */
 void table_alert(struct table *table);                 /* the cell before is one */
-void table_end_row(struct table *table);               /* at most TABLE_ROWS in a page */
+void table_end_row(struct table *table);               /* prints, if it is full now */
 
-/* Print what was gathered. */
+/* Print what is gathered. */
 void table_print(struct table *table);
 
 #endif

@@ -1,242 +1,13 @@
 /*
  * check_ctl.c - etherconnctl as its users call it, against a daemon of cardboard.
- *
- *   test  --popen-->  $BUILD/etherconnctl  --socket-->  thread: canned lists of any length
  */
 #include "proto/msg.h"
+#include "tests/cardboard.h"
 
 #include <check.h>
-#include <errno.h>
-#include <poll.h>
-#include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#define N_ENDPOINTS (2 * ECP_PAGE_MAX + 6) /* three pages */
-#define THE_ODD_ONE (N_ENDPOINTS - 1) /* an endpoint unlike the others, on the last page */
-#define N_CLIENTS   3
-#define HUGE_COUNT  UINT64_C(9007199254740991) /* 2^53 - 1 */
-
-static char folder[64], path[96], output[1 << 18];
-static struct ecp_request request;
-static struct ecp_reply reply;
-static _Atomic bool hangs_up; /* after the first page of a list */
-static _Atomic unsigned n_endpoints = N_ENDPOINTS;
-static int listener = -1;
-static pthread_t thread;
-
-/* ---- the daemon ---- */
-
-static void fill_relay(struct ecp_relay_info *relay)
-{
-	*relay = (struct ecp_relay_info){
-	    .interface = "eth1",
-	    .backend = "af_packet",
-	    .mtu = 1500,
-	    .stats = {.rx_offered = 12, .rx = 5, .rx_miss = 7, .tx_bytes = HUGE_COUNT},
-	};
-}
-
-static void fill_client(struct ecp_client_info *client, unsigned i)
-{
-	static const char *const names[N_CLIENTS] = {"a", "dhcp_client", "x\"\\{y"};
-	*client = (struct ecp_client_info){
-	    .id = i + 1,
-	    .pid = i ? 100000 * i : 7,
-	    .uid = 1000 * i,
-	    .interface = "eth1",
-	    .rx_ring = 1000,
-	    .rx_used = 250,
-	};
-	client->stats.rx_buffer_full = i == 1 ? 3 : 0;
-	snprintf(client->comm, sizeof(client->comm), "%s", names[i]);
-}
-
-static void make_odd(struct ecp_endpoint_info *endpoint)
-{
-	endpoint->client = 2;
-	endpoint->l2 = (struct ecp_l2addr){
-	    .mac = {2, 0, 0, 0, 0, 9},
-	    .n_vlans = 2,
-	    .vlans = {{.id = 100, .tpid = 0x8100}, {.id = 200, .tpid = 0x8100}},
-	};
-	endpoint->local = (struct ecp_addr){.ip = {10, 0, 0, 5}, .port = 1000, .family = 4};
-	endpoint->stats.tx_dropped = 9;
-}
-
-static void fill_endpoint(struct ecp_endpoint_info *endpoint, unsigned i)
-{
-	*endpoint = (struct ecp_endpoint_info){
-	    .client = 1,
-	    .id = i,
-	    .interface = "eth1",
-	    .kind = ECP_KIND_L2,
-	    .flags = ECP_EP_MULTICAST | ECP_EP_SHARE,
-	    .l2 = {.mac = {2}, .n_vlans = 1, .vlans = {{.id = 100, .tpid = 0x8100}}},
-	    .n_ethertypes = 2,
-	    .ethertypes = {ECP_ETHERTYPE_ARP, ECP_ETHERTYPE_LLC},
-	};
-	if (i % 2 == 0)
-		return;
-	endpoint->kind = ECP_KIND_UDP;
-	endpoint->n_ethertypes = 0;
-	endpoint->flags = ECP_EP_ACCEPT_ANY;
-	endpoint->local = (struct ecp_addr){.ip = {10, 0, 0, 1}, .port = 68, .family = 4};
-	if (i == THE_ODD_ONE)
-		make_odd(endpoint);
-}
-
-static void fill_page(struct ecp_page *page, const struct ecp_show_request *show)
-{
-	const unsigned lengths[] = {
-	    [ECP_SHOW_RELAYS] = 1,
-	    [ECP_SHOW_CLIENTS] = N_CLIENTS,
-	    [ECP_SHOW_ENDPOINTS] = n_endpoints,
-	};
-	unsigned at = (unsigned)show->after;
-	page->what = show->what;
-	for (page->n = 0; at < lengths[show->what] && page->n < ECP_PAGE_MAX; at++) {
-		unsigned i = page->n++;
-		if (show->what == ECP_SHOW_RELAYS)
-			fill_relay(&page->relays[i]);
-		else if (show->what == ECP_SHOW_CLIENTS)
-			fill_client(&page->clients[i], at);
-		else
-			fill_endpoint(&page->endpoints[i], at);
-	}
-	page->next = at;
-	page->more = at < lengths[show->what];
-}
-
-/* Root may; for others it says back what it was asked. */
-static void answer_policy(const struct ecp_policy_test *test,
-			  struct ecp_policy_verdict *verdict)
-{
-	char l2[ECP_L2ADDR_TEXT], udp[ECP_ADDR_TEXT];
-	reply.type = ECP_REP_POLICY;
-	*verdict = (struct ecp_policy_verdict){
-	    .rule = "lab",
-	    .limits = {.clients = 4, .frames_per_s = 1000},
-	};
-	if (test->uid == 0)
-		return;
-	ecp_error_set(&verdict->denied, -EACCES, "%u %u %u %s %s %s", test->uid,
-		      test->n_gids, test->gids[0], ecp_l2addr_format(&test->l2.l2, l2),
-		      test->have_udp ? ecp_addr_format(&test->udp, udp) : "none",
-		      test->interface);
-}
-
-static void answer(void)
-{
-	if (request.type == ECP_REQ_STATUS) {
-		reply.type = ECP_REP_STATUS;
-		reply.status = (struct ecp_status){"9.9", 42, 0, 77, 1, 2, N_ENDPOINTS, 31};
-		return;
-	}
-	if (request.type == ECP_REQ_POLICY) {
-		answer_policy(&request.policy_test, &reply.policy);
-		return;
-	}
-	reply.type = ECP_REP_PAGE;
-	fill_page(&reply.page, &request.show);
-}
-
-static void serve_client(int fd)
-{
-	static char text[ECP_MSG_MAX + 1];
-	struct ecp_error err = {0};
-	ssize_t len;
-	while ((len = ecp_sock_recv(fd, text, ECP_MSG_MAX, NULL, NULL)) > 0) {
-		if (ecp_request_parse(text, (size_t)len, &request, &err) < 0)
-			break;
-		if (hangs_up && request.type == ECP_REQ_SHOW && request.show.after)
-			break;
-		answer();
-		len = ecp_reply_format(&reply, text, sizeof(text));
-		if (len < 0 || ecp_sock_send(fd, text, (size_t)len, NULL, 0) < 0)
-			break;
-	}
-	close(fd);
-}
-
-/* Until the listener is shut down. */
-static void *serve(void *arg)
-{
-	(void)arg;
-	struct pollfd ready = {.fd = listener, .events = POLLIN};
-	while (poll(&ready, 1, -1) == 1) {
-		int fd = accept(listener, NULL, NULL);
-		if (fd < 0)
-			break;
-		serve_client(fd);
-	}
-	return NULL;
-}
-
-static void make_folder(void)
-{
-	hangs_up = false;
-	n_endpoints = N_ENDPOINTS;
-	snprintf(folder, sizeof(folder), "/tmp/check_ctl-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(folder));
-	snprintf(path, sizeof(path), "%s/sock", folder);
-}
-
-static void remove_folder(void)
-{
-	unlink(path);
-	rmdir(folder);
-}
-
-static void start_daemon(void)
-{
-	make_folder();
-	listener = ecp_sock_listen(path, 0600);
-	ck_assert_int_ge(listener, 0);
-	ck_assert_int_eq(pthread_create(&thread, NULL, serve, NULL), 0);
-}
-
-static void stop_daemon(void)
-{
-	shutdown(listener, SHUT_RDWR);
-	pthread_join(thread, NULL);
-	close(listener);
-	remove_folder();
-}
-
-/* ---- the program ---- */
-
-/* Run it; redirect says which of its streams goes to output.  Returns its exit code. */
-static int run(const char *arguments, const char *redirect)
-{
-	const char *build = getenv("BUILD");
-	char command[512];
-	snprintf(command, sizeof(command), "ETHERCONN_SOCKET=%s %s/etherconnctl %s %s",
-		 path, build ? build : "build", arguments, redirect);
-	FILE *pipe = popen(command, "re");
-	ck_assert_ptr_nonnull(pipe);
-	size_t len = fread(output, 1, sizeof(output) - 1, pipe);
-	output[len] = 0;
-	int status = pclose(pipe);
-	ck_assert_msg(WIFEXITED(status), "%s: ended by a signal", arguments);
-	return WEXITSTATUS(status);
-}
-
-#define STDOUT ""
-#define STDERR "2>&1 >/dev/null"
-
-static unsigned count_lines(const char *text)
-{
-	unsigned n = 0;
-	for (; *text; text++)
-		n += *text == '\n';
-	return n;
-}
 
 /* ---- without a daemon ---- */
 
@@ -319,6 +90,13 @@ static const struct {
      "\"count\":3,"},
     {"brief", "-br show relays", 0, STDOUT, "eth1  down  00:00:00:00:00:00  1500\n"},
     {"a command's own help", "show --help", 0, STDOUT, "usage: etherconnctl show "},
+    {"a count without interval", "stats 3", 2, STDERR, "stats -i SECONDS [COUNT]"},
+    {"no count", "stats -i 1 x", 2, STDERR, "\"x\" is no count"},
+    {"no interval", "stats -i eth1", 2, STDERR, "--interval: \"eth1\" will not do"},
+    {"interval of nothing", "stats -i 0", 2, STDERR, "will not do"},
+    {"watch what?", "watch", 2, STDERR, "watch what?"},
+    {"watch a watch", "watch watch status", 2, STDERR, "watch cannot be watched"},
+    {"watch nothing known", "watch nonsense", 2, STDERR, "no command \"nonsense\""},
     {"too many words", "status now", 2, STDERR, "takes no argument"},
     {"what was denied", "status", 0, STDOUT, "  denied     31\n"},
     {"policy: allowed", "policy test root 02:00:00:00:00:01", 0, STDOUT,
@@ -510,7 +288,7 @@ static void check_memory(const char *arguments, unsigned lines)
 {
 	struct rusage usage;
 	char number[16];
-	n_endpoints = 50000;
+	cardboard.n_endpoints = 50000;
 	ck_assert_int_eq(run(arguments, "| wc -l"), 0);
 	snprintf(number, sizeof(number), "%u\n", lines);
 	ck_assert_str_eq(output, number);
@@ -532,9 +310,72 @@ START_TEST(test_memory_of_a_join)
 }
 END_TEST
 
+/* ---- rates ---- */
+
+/* Traffic grows by a fixed number from round to round, some 20 ms apart. */
+START_TEST(test_rates)
+{
+	unsigned long long relay, first, second, kbit;
+	cardboard.traffic_step = 1000;
+	ck_assert_int_eq(run("stats -i 0.02 3", STDOUT), 0);
+	ck_assert_uint_eq(count_lines(output), 3 * (1 + 1 + N_CLIENTS));
+	const char *line = strstr(output, "\neth1 ");
+	ck_assert_msg(line && sscanf(line, " eth1 %llu", &relay) == 1, "%s", output);
+	ck_assert_uint_gt(relay, 0);
+	line = strstr(output, "\n1 a[7] ");
+	ck_assert_msg(line && sscanf(line, " 1 a[7] %llu", &first) == 1, "%s", output);
+	ck_assert_uint_eq(first, 0);
+	line = strstr(output, "\n2 dhcp_client[100000] ");
+	ck_assert_msg(line && sscanf(line, " 2 %*s %llu %llu", &second, &kbit) == 2, "%s",
+		      output);
+	ck_assert_uint_eq(second, relay);
+	ck_assert_msg(kbit >= 8 * second - 8 && kbit <= 8 * second + 8, "%s", output);
+}
+END_TEST
+
+START_TEST(test_rates_as_json)
+{
+	struct ecp_error err = {0};
+	cardboard.traffic_step = 1000;
+	ck_assert_int_eq(run("-j stats -i 0.02 1", STDOUT), 0);
+	ck_assert_uint_eq(count_lines(output), 1);
+	struct ecp_json *root = ecp_json_parse(output, strlen(output), false, &err);
+	ck_assert_msg(root, "%s", err.text);
+	size_t n;
+	uint64_t ms = ecp_json_u64(root, "interval_ms", 1, 100000, 0, &err);
+	const struct ecp_json *relay = ecp_json_array(root, "relays", 1, &n, &err);
+	uint64_t rx = ecp_json_u64(relay, "rx", 0, UINT32_MAX, 0, &err);
+	ck_assert_msg(!err.code, "%s", err.text);
+	/* milliseconds are cut off, so it may have been almost one more */
+	ck_assert_uint_le(rx * ms, 1000 * 1001);
+	ck_assert_uint_ge(rx * (ms + 1), 1000 * 999);
+	const struct ecp_json *client =
+	    ecp_json_array(root, "clients", N_CLIENTS, &n, &err);
+	ck_assert_uint_eq(n, N_CLIENTS);
+	client = ecp_json_next(ecp_json_next(client));
+	uint64_t twice = ecp_json_u64(client, "rx", 0, UINT32_MAX, 0, &err);
+	ck_assert_msg(twice >= 2 * rx - 1 && twice <= 2 * rx + 1, "%s", output);
+	ecp_json_free(root);
+}
+END_TEST
+
+/* Commands again and again, each as if typed. */
+START_TEST(test_watch)
+{
+	ck_assert_int_eq(run("watch -i 0.01 -c 3 show -br relays", STDOUT), 0);
+	ck_assert_uint_eq(count_lines(output), 3);
+	ck_assert_ptr_null(strchr(output, '\033'));
+	ck_assert_int_eq(run("-j watch -i 0.01 -c 2 stats -i 0.01 2", STDOUT), 0);
+	ck_assert_uint_eq(count_lines(output), 4);
+	/* a daemon that is away is waited for; the last round counts */
+	ck_assert_int_eq(run("watch -i 0.01 -c 2 -s /nowhere status", STDERR), 1);
+	ck_assert_uint_eq(count_lines(output), 2);
+}
+END_TEST
+
 START_TEST(test_half_a_list_is_a_failure)
 {
-	hangs_up = true;
+	cardboard.hangs_up = true;
 	ck_assert_int_eq(run("-j show endpoints", STDERR), 1);
 	ck_assert_ptr_nonnull(strstr(output, "closed the connection"));
 }
@@ -544,14 +385,14 @@ int main(void)
 {
 	Suite *s = suite_create("ctl");
 	TCase *alone = tcase_create("without a daemon");
-	tcase_add_checked_fixture(alone, make_folder, remove_folder);
+	tcase_add_checked_fixture(alone, cardboard_folder_make, cardboard_folder_remove);
 	tcase_add_loop_test(alone, test_complaint, 0,
 			    sizeof(complaints) / sizeof(*complaints));
 	tcase_add_test(alone, test_help_needs_no_daemon);
 	suite_add_tcase(s, alone);
 
 	TCase *served = tcase_create("with a daemon");
-	tcase_add_checked_fixture(served, start_daemon, stop_daemon);
+	tcase_add_checked_fixture(served, cardboard_start, cardboard_stop);
 	tcase_add_loop_test(served, test_answer, 0, sizeof(answers) / sizeof(*answers));
 	tcase_add_test(served, test_zero_counters_are_left_out);
 	tcase_add_test(served, test_columns_fit);
@@ -562,6 +403,9 @@ int main(void)
 	tcase_add_test(served, test_wrong_values);
 	tcase_add_test(served, test_memory_of_many_endpoints);
 	tcase_add_test(served, test_memory_of_a_join);
+	tcase_add_test(served, test_rates);
+	tcase_add_test(served, test_rates_as_json);
+	tcase_add_test(served, test_watch);
 	tcase_add_test(served, test_half_a_list_is_a_failure);
 	tcase_set_timeout(served, 30);
 	suite_add_tcase(s, served);
