@@ -516,9 +516,11 @@ START_TEST(test_ttl_and_traffic_class)
 	struct ec_l2 *l2 = open_l2(MAC, 0, 0);
 	ck_assert_int_eq(ec_udp_open(&udp, l2, address("me:68", text), &opts), 0);
 	link_forget();
-	const struct sockaddr *to = six ? (struct sockaddr *)&to6 : (struct sockaddr *)&four;
+	const struct sockaddr *to =
+	    six ? (struct sockaddr *)&to6 : (struct sockaddr *)&four;
 	socklen_t len = six ? sizeof(to6) : sizeof(four);
-	ck_assert_int_eq(ec_udp_sendto(udp, "a datagram of some length", 25, 0, to, len), 25);
+	ck_assert_int_eq(ec_udp_sendto(udp, "a datagram of some length", 25, 0, to, len),
+			 25);
 	uint32_t n = link_receive(got);
 	ck_assert_int_eq(ecp_frame_parse(got, n, NULL, &parsed), ECP_FRAME_OK);
 	ck_assert_int_eq(ecp_l4_checksum_check(got, &parsed), ECP_CSUM_GOOD);
