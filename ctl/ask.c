@@ -6,26 +6,32 @@
 #include <errno.h>
 #include <string.h>
 
+int ctl_open(struct ctl *ctl)
+{
+	ctl->socket = ctl->options.socket;
+	if (!ctl->socket)
+		ctl->socket = ecp_sock_find(ctl->options.interface, ctl->found);
+	ctl->fd = ecp_sock_connect(ctl->socket);
+	return ctl->fd < 0 ? ctl->fd : 0;
+}
+
 enum ctl_exit ctl_connect(struct ctl *ctl)
 {
-	const struct ctl_options *options = &ctl->options;
-	const char *path = options->socket;
-	if (!path)
-		path = ecp_sock_find(options->interface, ctl->found);
-	ctl->socket = path;
-	ctl->fd = ecp_sock_connect(path);
-	switch (ctl->fd) {
+	int r = ctl_open(ctl);
+	switch (r) {
+	case 0:
+		return CTL_OK;
 	case -ENOENT:
 	case -ECONNREFUSED:
-		return ctl_complain(
-		    CTL_FAILED, "no daemon answers at %s: is etherconnd running?", path);
+		return ctl_complain(CTL_FAILED,
+				    "no daemon answers at %s: is etherconnd running?",
+				    ctl->socket);
 	case -EACCES:
-		return ctl_complain(
-		    CTL_FAILED, "%s: permission denied: you are not in its group", path);
+		return ctl_complain(CTL_FAILED,
+				    "%s: permission denied: you are not in its group",
+				    ctl->socket);
 	default:
-		if (ctl->fd < 0)
-			return ctl_complain(CTL_FAILED, "%s: %s", path, strerror(-ctl->fd));
-		return CTL_OK;
+		return ctl_complain(CTL_FAILED, "%s: %s", ctl->socket, strerror(-r));
 	}
 }
 

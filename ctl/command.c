@@ -18,6 +18,8 @@ const struct command commands[] = {
     {"stats", "[COUNT]",
      "every counter of each relay, and what it means; with -i, rates, COUNT times",
      .options = "I", .run = cmd_stats},
+    {"doctor", "", "what is wrong with daemon and interface, and what mends it",
+     .traits = COMMAND_OFFLINE, .run = cmd_doctor},
     {"metrics", "", "all counters as OpenMetrics text", .options = "H",
      .traits = COMMAND_OFFLINE, .run = cmd_metrics},
     {"watch", "COMMAND [ARGUMENT]...", "a command again and again", .options = "IC",

@@ -7,7 +7,7 @@
  *   ask.c       the connection, lists by pages    steer.c  log, kill
  *   filter.c    which objects of a list           policy.c policy
  *   flow.c      counters per second               rates.c  stats -i, watch
- *                                                 metrics.c, http.c   metrics
+ *   doctor.c, doctor_interface.c    doctor        metrics.c, http.c   metrics
  *   table.c     text for people                   document.c   JSON for programs
  *
  * A command is one row in command.c's table and one function: ask the daemon, print on stdout.
@@ -60,7 +60,9 @@ int ctl_word(const char *const *words, const char *text);
 /* A decimal number up to max and nothing else. */
 bool ctl_number(const char *text, uint64_t max, uint64_t *ret);
 
-/* Connect to the daemon that the options name.  CTL_OK, or it has complained. */
+/* Connect to the daemon that the options name: 0 or -errno; ctl->socket is where. */
+int ctl_open(struct ctl *ctl);
+/* The same.  CTL_OK, or it has complained. */
 enum ctl_exit ctl_connect(struct ctl *ctl);
 
 /* Ask ctl->request; the answer, of this type, is in ctl->reply.  CTL_OK, or it complained. */
@@ -85,6 +87,7 @@ void ctl_list_end(struct ctl *ctl);
 enum ctl_exit cmd_status(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_show(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_stats(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit cmd_doctor(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_metrics(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_watch(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_log(struct ctl *ctl, int argc, char **argv);
