@@ -146,7 +146,8 @@ static void memory_rx_release(struct relay *relay)
 	for (uint32_t i = 0; i < m->lent; i++)
 		free((void *)(uintptr_t)m->queue[i].data);
 	m->n_queue -= m->lent;
-	memmove(m->queue, m->queue + m->lent, m->n_queue * sizeof(*m->queue));
+	if (m->n_queue)
+		memmove(m->queue, m->queue + m->lent, m->n_queue * sizeof(*m->queue));
 	m->lent = 0;
 	uint64_t drained;
 	if (!m->n_queue && !m->loop_left && read(relay->fd, &drained, sizeof(drained)) < 0)
