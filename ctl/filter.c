@@ -130,9 +130,8 @@ static int compare_ids(const void *a, const void *b)
 
 static bool id_is_joined(const struct filter *filter, uint32_t id)
 {
-	return !filter->joined ||
-	       (filter->n_ids &&
-		bsearch(&id, filter->ids, filter->n_ids, sizeof(id), compare_ids));
+	return !filter->joined || (filter->n_ids && bsearch(&id, filter->ids, filter->n_ids,
+							    sizeof(id), compare_ids));
 }
 
 static bool interface_matches(const struct filter *filter, const char *interface)
