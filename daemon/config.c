@@ -149,6 +149,14 @@ static struct config_relay *add_relay(struct config *config, const char *interfa
 
 /* ---- the file ---- */
 
+static void read_path(const struct ecp_json *json, const char *key, char path[CONFIG_PATH],
+		      struct ecp_error *err)
+{
+	const char *value = ecp_json_string(json, key, NULL, err);
+	if (value)
+		set_text(path, CONFIG_PATH, key, value, err);
+}
+
 static void read_relay(struct config *config, const struct ecp_json *json,
 		       struct ecp_error *err)
 {
@@ -174,10 +182,8 @@ static void read_relay(struct config *config, const struct ecp_json *json,
 	const char *filter = ecp_json_string(json, "filter", NULL, err);
 	if (filter)
 		set_filter(relay, filter, err);
-	set_text(relay->read, CONFIG_PATH, "read", ecp_json_string(json, "read", "", err),
-		 err);
-	set_text(relay->write, CONFIG_PATH, "write",
-		 ecp_json_string(json, "write", "", err), err);
+	read_path(json, "read", relay->read, err);
+	read_path(json, "write", relay->write, err);
 	relay->speed = (uint32_t)ecp_json_u64(json, "speed", 0, 1000000, 1, err);
 }
 

@@ -89,6 +89,8 @@ static const struct {
     {"{\"relays\": [{\"interface\": \"e\", \"colour\": 1}]}", "unknown key \"colour\""},
     {"{\"relays\": [{\"interface\": \"e\", \"speed\": -1}]}", "speed: must be"},
     {"{\"relays\": [{\"interface\": \"e\", \"filter\": 7}]}", "filter: must be a string"},
+    {"{\"relays\": [{\"interface\": \"e\", \"read\": false}]}", "read: must be a string"},
+    {"{\"relays\": [{\"interface\": \"e\", \"write\": 7}]}", "write: must be a string"},
     {"{\"capture_group\": \"nobody-such\"}", "capture_group: there is no"},
     {"{\"relays\": [{\"interface\": \"e\", \"backend\": \"dpdk\"}]}",
      "none of af_packet, af_packet_v3"},
