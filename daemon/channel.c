@@ -160,6 +160,7 @@ void channel_free(struct channel *ch)
 	if (ch->d)
 		munmap(ch->d, ECP_CHANNEL_PAGE + ch->rx.size);
 	free(ch->slots);
+	free(ch->used);
 	free(ch);
 }
 
@@ -183,16 +184,22 @@ static int channel_slots_grow(struct channel *ch)
 	if (!slots)
 		return -ENOMEM;
 	ch->slots = slots;
+	uint32_t *used = realloc(ch->used, n * sizeof(*used));
+	if (!used)
+		return -ENOMEM;
+	ch->used = used;
 	/* the lowest numbers are taken first */
 	for (uint32_t i = n; i-- > ch->n_slots;) {
 		slots[i] = (struct channel_slot){.next_free = ch->first_free};
+		used[i] = 0;
 		ch->first_free = i;
 	}
 	ch->n_slots = n;
 	return 0;
 }
 
-int64_t channel_slot_take(struct channel *ch, struct endpoint *endpoint, uint32_t limit)
+int channel_slot_take(struct channel *ch, struct endpoint *endpoint, uint32_t limit,
+		      struct channel_dest *ret)
 {
 	if (ch->first_free == NO_SLOT) {
 		int r = channel_slots_grow(ch);
@@ -204,10 +211,9 @@ int64_t channel_slot_take(struct channel *ch, struct endpoint *endpoint, uint32_
 	ch->first_free = slot->next_free;
 	slot->endpoint = endpoint;
 	slot->generation++;
-	slot->used = 0;
-	slot->limit = limit ? limit : UINT32_MAX;
 	ch->n_endpoints++;
-	return id;
+	*ret = (struct channel_dest){id, slot->generation, limit ? limit : UINT32_MAX};
+	return 0;
 }
 
 void channel_slot_give(struct channel *ch, uint32_t id)
@@ -255,8 +261,8 @@ static void channel_rx_reclaim(struct channel *ch)
 			continue;
 		if (head->flags & ECP_RX_FANOUT)
 			ch->fanout_used -= room;
-		else if (channel_endpoint(ch, head->endpoint, head->generation))
-			ch->slots[head->endpoint].used -= room;
+		else
+			ch->used[head->endpoint] -= room;
 	}
 }
 
@@ -275,10 +281,10 @@ static void channel_put_frame(uint8_t *to, const struct ecp_tag *tag, const uint
 	       len - 2 * ECP_MAC_LEN);
 }
 
-uint8_t *channel_put(struct channel *ch, uint32_t id, const struct ecp_rx_aux *aux,
-		     const struct ecp_tag *tag, const uint8_t *data, uint32_t len)
+uint8_t *channel_put(struct channel *ch, const struct channel_dest *dest,
+		     const struct ecp_rx_aux *aux, const struct ecp_tag *tag,
+		     const uint8_t *data, uint32_t len)
 {
-	bool fanout = id == CHANNEL_FANOUT;
 	uint32_t frame_len = len + (tag->present ? ECP_TAG_LEN : 0);
 	uint32_t record_len = sizeof(struct ecp_record) + sizeof(*aux) + frame_len;
 	uint32_t room = (uint32_t)ecp_record_room(record_len);
@@ -287,8 +293,8 @@ uint8_t *channel_put(struct channel *ch, uint32_t id, const struct ecp_rx_aux *a
 		channel_rx_reclaim(ch);
 	if (ch->broken)
 		return NULL;
-	uint32_t *used = fanout ? &ch->fanout_used : &ch->slots[id].used;
-	uint32_t limit = fanout ? UINT32_MAX : ch->slots[id].limit;
+	uint32_t *used = dest ? &ch->used[dest->id] : &ch->fanout_used;
+	uint32_t limit = dest ? dest->limit : UINT32_MAX;
 	if (*used + room > limit || *used + room > ecp_out_free(&ch->rx) / 4)
 		return NULL;
 	uint8_t *record = ecp_out_reserve(&ch->rx, record_len);
@@ -298,10 +304,10 @@ uint8_t *channel_put(struct channel *ch, uint32_t id, const struct ecp_rx_aux *a
 	struct ecp_record head = {
 	    .len = record_len,
 	    .type = ECP_RECORD_RX,
-	    .flags = fanout ? ECP_RX_FANOUT : 0,
+	    .flags = dest ? 0 : ECP_RX_FANOUT,
 	    .aux_len = sizeof(*aux),
-	    .endpoint = fanout ? 0 : id,
-	    .generation = fanout ? 0 : ch->slots[id].generation,
+	    .endpoint = dest ? dest->id : 0,
+	    .generation = dest ? dest->generation : 0,
 	};
 	memcpy(record, &head, sizeof(head));
 	memcpy(record + sizeof(head), aux, sizeof(*aux));

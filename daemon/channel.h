@@ -3,10 +3,10 @@
  * received, reads and checks what the client wrote.
  *
  * Knows proto/channel.h and endpoints by number only: slots[] maps the client's numbers to
- * whatever object the caller keeps behind them.  A slot also counts what its endpoint holds of
- * the RX ring: at most its limit, and at most a quarter of what is free, so that twenty busy
- * endpoints cannot starve ten thousand quiet ones.  Used by datapath.c (hot) and client.c
- * (cold).  One thread.
+ * whatever object the caller keeps behind them.  What an endpoint holds of the RX ring is
+ * counted by its number: at most its limit, and at most a quarter of what is free, so that
+ * twenty busy endpoints cannot starve ten thousand quiet ones.  Used by datapath.c (hot) and
+ * client.c (cold).  One thread.
  */
 #ifndef CHANNEL_H
 #define CHANNEL_H
@@ -17,19 +17,23 @@
 
 struct endpoint;
 
-/* What an endpoint is to the channel. */
+/* Who sends under a number. */
 struct channel_slot {
 	struct endpoint *endpoint; /* NULL: free */
 	uint32_t generation;       /* grows whenever the slot is taken again */
-	uint32_t used;             /* bytes of the RX ring it holds */
-	uint32_t limit;            /* ... at most */
 	uint32_t next_free;
+};
+
+/* Where a received frame is to go.  Kept by the endpoint, whose line is in the cache then. */
+struct channel_dest {
+	uint32_t id, generation;
+	uint32_t limit; /* bytes of the RX ring it may hold */
 };
 
 struct channel {
 	/* RX: to the client */
 	struct ecp_out rx;
-	uint64_t reclaimed; /* slots[].used was given back up to this position */
+	uint64_t reclaimed; /* used[] was given back up to this position */
 	uint32_t fanout_used;
 	bool touched; /* written to in this turn, not yet published */
 	/* TX: from the client */
@@ -42,6 +46,9 @@ struct channel {
 	int bell_rx, bell_tx; /* to ring, and to hear; both non-blocking */
 	int bell_rx_keep; /* the ringing pipe's read end, never read: no SIGPIPE for us */
 	struct channel_slot *slots;
+	/* Bytes of the RX ring that records with this number hold.  Apart from the slots: it
+	   is touched twice for each frame, and so 50,000 of them stay in the cache. */
+	uint32_t *used;
 	uint32_t n_slots, max_slots, first_free, n_endpoints;
 	int peer_fds
 	    [ECP_N_CHANNEL_FDS]; /* the client's copies until they are sent, then -1 */
@@ -62,9 +69,10 @@ void channel_forget_peer_fds(struct channel *ch);
 
 /*
  * Take a free slot for an endpoint that may hold limit bytes (0: no limit of its own).
- * Returns its number, or -ENOSPC or -ENOMEM.
+ * 0 with *ret, its number among it, or -ENOSPC or -ENOMEM.
  */
-int64_t channel_slot_take(struct channel *ch, struct endpoint *endpoint, uint32_t limit);
+int channel_slot_take(struct channel *ch, struct endpoint *endpoint, uint32_t limit,
+		      struct channel_dest *ret);
 void channel_slot_give(struct channel *ch, uint32_t id);
 /* Tell the client whether its interface is up. */
 void channel_set_state(struct channel *ch, enum ecp_channel_state state);
@@ -81,24 +89,29 @@ static inline struct endpoint *channel_endpoint(const struct channel *ch, uint32
 	return ch->slots[id].endpoint;
 }
 
-/* channel_put() for this endpoint, or channel_endpoint(), will follow.  id may be any. */
-static inline void channel_prefetch(const struct channel *ch, uint32_t id)
+/* channel_endpoint() will follow.  id may be any. */
+static inline void channel_prefetch_slot(const struct channel *ch, uint32_t id)
 {
 	if (id < ch->n_slots)
-		__builtin_prefetch(&ch->slots[id], 1);
+		__builtin_prefetch(&ch->slots[id]);
 }
 
-/* Where a frame is for, in channel_put(). */
-#define CHANNEL_FANOUT UINT32_MAX
+/* channel_put() will follow. */
+static inline void channel_prefetch_used(const struct channel *ch,
+					 const struct channel_dest *dest)
+{
+	__builtin_prefetch(&ch->used[dest->id], 1);
+}
 
 /*
- * Copy one frame, its tag back in place, into the RX ring for endpoint id (CHANNEL_FANOUT: for
+ * Copy one frame, its tag back in place, into the RX ring for an endpoint (dest NULL: for
  * every multicast receiver of the client).  Returns where the whole frame now stands, so that
  * its checksum may be finished there before channel_publish(); NULL if the ring, or the
  * endpoint's share of it, is full, or the client is broken.
  */
-uint8_t *channel_put(struct channel *ch, uint32_t id, const struct ecp_rx_aux *aux,
-		     const struct ecp_tag *tag, const uint8_t *data, uint32_t len);
+uint8_t *channel_put(struct channel *ch, const struct channel_dest *dest,
+		     const struct ecp_rx_aux *aux, const struct ecp_tag *tag,
+		     const uint8_t *data, uint32_t len);
 /* Show the client everything put since the last time; ring its bell if it sleeps. */
 void channel_publish(struct channel *ch);
 

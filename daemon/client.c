@@ -48,6 +48,7 @@ struct client *client_new(struct clients *all, int fd, loop_fn *on_request)
 	}
 	client->all = all;
 	client->fd = fd;
+	client->pool = (struct pool)POOL(struct endpoint);
 	client_identify(client);
 	if (client_join(client) < 0) {
 		loop_fd_stop(all->loop, &client->request);
@@ -98,6 +99,7 @@ void client_free(struct client *client)
 	if (client->next)
 		client->next->prev = client->prev;
 	all->n--;
+	pool_fini(&client->pool);
 	free(client->gids);
 	free(client);
 }
@@ -111,10 +113,9 @@ struct client *client_after(const struct clients *all, uint32_t id)
 	return best;
 }
 
-static void stats_add(struct ecp_endpoint_stats *sum,
-		      const struct ecp_endpoint_stats *stats)
+static void stats_add(struct ecp_endpoint_stats *sum, const struct endpoint *ep)
 {
-#define ADD(name, kind, text) sum->name += stats->name;
+#define ADD(name, kind, text) sum->name += ep->name;
 	ECP_ENDPOINT_COUNTERS(ADD)
 #undef ADD
 }
@@ -125,7 +126,7 @@ void client_stats(const struct client *client, struct ecp_endpoint_stats *sum)
 	*sum = client->closed;
 	for (uint32_t id = 0; ch && id < ch->n_slots; id++)
 		if (ch->slots[id].endpoint)
-			stats_add(sum, &ch->slots[id].endpoint->stats);
+			stats_add(sum, ch->slots[id].endpoint);
 }
 
 /* ---- the channel ---- */
@@ -321,7 +322,7 @@ static unsigned flags_of(enum ecp_endpoint_kind kind)
 static void endpoint_free(struct endpoint *ep)
 {
 	policy_put(ep->policy);
-	free(ep);
+	pool_put(&ep->client->pool, ep);
 }
 
 int client_open(struct client *client, const struct ecp_open_item *item,
@@ -332,7 +333,7 @@ int client_open(struct client *client, const struct ecp_open_item *item,
 	err->code = 0;
 	if (!ch)
 		return ecp_error_set(err, -ENOTCONN, "attach to an interface first");
-	struct endpoint *ep = calloc(1, sizeof(*ep));
+	struct endpoint *ep = pool_get(&client->pool);
 	if (!ep)
 		return ecp_error_set(err, -ENOMEM, "out of memory");
 	ep->client = client;
@@ -340,26 +341,24 @@ int client_open(struct client *client, const struct ecp_open_item *item,
 	ep->kind = (uint8_t)item->kind;
 	ep->flags = item->flags & flags_of(item->kind);
 
-	int64_t id = 0;
 	int r = item->kind == ECP_KIND_L2 ? fill_l2(client, ep, item, err)
 					  : fill_udp(client, ep, item, earlier, err);
 	if (r < 0)
 		goto fail;
-	id = channel_slot_take(ch, ep, item->depth);
-	if (id < 0) {
-		r = ecp_error_set(err, (int)id, "a client may have %u endpoints",
-				  ch->max_slots);
+	r = channel_slot_take(ch, ep, item->depth, &ep->dest);
+	if (r < 0) {
+		ecp_error_set(err, r, "a client may have %u endpoints", ch->max_slots);
 		goto fail;
 	}
 	r = endpoint_claim(client, ep, err);
 	if (r < 0)
 		goto fail_slot;
-	ep->id = ret->id = (uint32_t)id;
-	ret->generation = ch->slots[id].generation;
+	ret->id = ep->dest.id;
+	ret->generation = ep->dest.generation;
 	ret->payload_max = ep->payload_max;
 	return 0;
 fail_slot:
-	channel_slot_give(ch, (uint32_t)id);
+	channel_slot_give(ch, ep->dest.id);
 fail:
 	client_denied(client, err);
 	endpoint_free(ep);
@@ -371,9 +370,9 @@ static void endpoint_close(struct client *client, struct endpoint *ep)
 	const struct kernel_claim claim = kernel_claim_of(ep);
 	if (ep->kind == ECP_KIND_L2)
 		relay_claim_remove(&client->dp->relay, &claim);
-	stats_add(&client->closed, &ep->stats);
+	stats_add(&client->closed, ep);
 	endpoint_table_remove(client->dp->table, ep);
-	channel_slot_give(client->channel, ep->id);
+	channel_slot_give(client->channel, ep->dest.id);
 	endpoint_free(ep);
 }
 

@@ -12,6 +12,7 @@
 #include "daemon/denials.h"
 #include "daemon/loop.h"
 #include "daemon/policy.h"
+#include "daemon/pool.h"
 #include "proto/msg.h"
 
 /* All clients, and the limits that hold for each. */
@@ -44,6 +45,7 @@ struct client {
 	struct loop_fd request, bell;
 	struct datapath *dp; /* NULL until it attaches */
 	struct channel *channel;
+	struct pool pool;                 /* of its endpoints */
 	struct ecp_endpoint_stats closed; /* of its endpoints that are gone */
 	void *control;                    /* control.c's */
 };

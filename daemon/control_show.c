@@ -86,13 +86,13 @@ static void endpoint_info(const struct endpoint *ep, struct ecp_endpoint_info *i
 {
 	*info = (struct ecp_endpoint_info){
 	    .client = ep->client->id,
-	    .id = ep->id,
+	    .id = ep->dest.id,
 	    .kind = ep->kind,
 	    .flags = ep->flags,
 	    .l2 = ep->addr,
 	    .n_ethertypes = ep->n_ethertypes,
 	    .local = ep->local,
-	    .stats = ep->stats,
+	    .stats = endpoint_stats(ep),
 	};
 	snprintf(info->interface, sizeof(info->interface), "%s",
 		 ep->client->dp->relay.netif.name);

@@ -40,7 +40,7 @@ static void count_invalid(struct ecp_relay_stats *stats, enum ecp_frame_verdict 
 struct rx {
 	const struct relay_frame *raw;
 	struct ecp_frame frame;
-	uint64_t hash;       /* of its key */
+	struct endpoint_hashes hashes;
 	struct endpoint *ep; /* whose it is, if it is unicast; NULL: nobody's */
 	uint32_t len;        /* whole, its tag included */
 };
@@ -74,12 +74,13 @@ static void rx_complete_checksum(const struct relay_frame *raw,
 		ecp_l4_checksum_complete(copy, frame);
 }
 
-static bool rx_put(struct datapath *dp, struct channel *ch, uint32_t id,
+/* dest NULL: for all multicast receivers of ch. */
+static bool rx_put(struct datapath *dp, struct channel *ch, const struct channel_dest *dest,
 		   const struct rx *rx)
 {
 	struct ecp_rx_aux aux = rx_aux(rx);
 	const struct relay_frame *raw = rx->raw;
-	uint8_t *copy = channel_put(ch, id, &aux, &raw->tag, raw->data, raw->len);
+	uint8_t *copy = channel_put(ch, dest, &aux, &raw->tag, raw->data, raw->len);
 	if (!ch->touched) {
 		ch->touched = true;
 		dp->touched[dp->n_touched++] = ch;
@@ -93,12 +94,12 @@ static bool rx_put(struct datapath *dp, struct channel *ch, uint32_t id,
 
 static bool rx_to_endpoint(struct datapath *dp, struct endpoint *ep, const struct rx *rx)
 {
-	if (!rx_put(dp, ep->channel, ep->id, rx)) {
-		ep->stats.rx_buffer_full++;
+	if (!rx_put(dp, ep->channel, &ep->dest, rx)) {
+		ep->rx_buffer_full++;
 		return false;
 	}
-	ep->stats.rx++;
-	ep->stats.rx_bytes += rx->len;
+	ep->rx++;
+	ep->rx_bytes += rx->len;
 	return true;
 }
 
@@ -177,7 +178,7 @@ static void rx_to_group(struct datapath *dp, const struct group *group,
 		struct channel *ch = group->members[i].channel;
 		if (group_has(served, ch))
 			continue;
-		if (rx_put(dp, ch, CHANNEL_FANOUT, rx))
+		if (rx_put(dp, ch, NULL, rx))
 			copies->written++;
 		else
 			copies->full++;
@@ -228,8 +229,8 @@ static unsigned rx_parse(struct datapath *dp, const struct relay_frame *raw, uns
 		}
 		r->raw = &raw[i];
 		r->len = raw[i].len + (raw[i].tag.present ? ECP_TAG_LEN : 0);
-		r->hash = endpoint_table_hash(dp->table, &r->frame.key);
-		endpoint_table_prefetch_slot(dp->table, r->hash);
+		endpoint_table_hash(dp->table, &r->frame, &r->hashes);
+		endpoint_table_prefetch_slots(dp->table, &r->hashes);
 		good++;
 	}
 	return good;
@@ -242,15 +243,12 @@ static unsigned rx_parse(struct datapath *dp, const struct relay_frame *raw, uns
 static void rx_lookup(const struct datapath *dp, struct rx *rx, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		endpoint_table_prefetch_station(dp->table, rx[i].hash);
+		endpoint_table_prefetch_endpoints(dp->table, &rx[i].hashes);
 	for (unsigned i = 0; i < n; i++) {
-		rx[i].ep = endpoint_table_lookup(dp->table, &rx[i].frame, rx[i].hash);
+		rx[i].ep = endpoint_table_lookup(dp->table, &rx[i].frame, &rx[i].hashes);
 		if (rx[i].ep)
-			__builtin_prefetch(&rx[i].ep->stats, 1);
+			channel_prefetch_used(rx[i].ep->channel, &rx[i].ep->dest);
 	}
-	for (unsigned i = 0; i < n; i++)
-		if (rx[i].ep)
-			channel_prefetch(rx[i].ep->channel, rx[i].ep->id);
 }
 
 /* One burst.  Returns how many frames the relay had. */

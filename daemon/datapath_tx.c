@@ -131,18 +131,15 @@ static void tx_take(struct channel *ch, struct tx_burst *burst)
 		struct channel_tx *record = &burst->records[burst->n];
 		if (!channel_tx_next(ch, record))
 			break;
-		channel_prefetch(ch, record->head.endpoint);
+		channel_prefetch_slot(ch, record->head.endpoint);
 	}
 	for (unsigned i = 0; i < burst->n; i++) {
 		const struct ecp_record *head = &burst->records[i].head;
 		struct endpoint *ep =
 		    channel_endpoint(ch, head->endpoint, head->generation);
 		burst->endpoints[i] = ep;
-		if (!ep)
-			continue;
-		__builtin_prefetch(ep);
-		__builtin_prefetch((const uint8_t *)ep + 64, 1);
-		__builtin_prefetch((const uint8_t *)ep + 128);
+		if (ep)
+			__builtin_prefetch(ep->header, 1);
 	}
 }
 
@@ -170,13 +167,13 @@ static unsigned tx_channel(struct datapath *dp, struct channel *ch, struct tx *t
 			dp->relay.stats.tx_closed++;
 		} else if (sent == allowance) {
 			dp->relay.stats.tx_limited++;
-			ep->stats.tx_dropped++;
+			ep->tx_dropped++;
 		} else if (tx_record(dp, ep, &burst.records[i], tx)) {
 			sent++;
-			ep->stats.tx++;
-			ep->stats.tx_bytes += ep->header_len + burst.records[i].len;
+			ep->tx++;
+			ep->tx_bytes += ep->header_len + burst.records[i].len;
 		} else {
-			ep->stats.tx_dropped++;
+			ep->tx_dropped++;
 		}
 	}
 	bucket_take(&ch->tx_rate, sent);

@@ -1,10 +1,14 @@
 /*
  * endpoint_table.c - three hash tables: stations, UDP claims, multicast groups.
  *
- * A lookup touches one slot, one station and the endpoint; datapath.c prefetches the slots of
- * a whole burst first.  Claims are compared whole, so equal hashes do no harm.
+ * Under the hash of a MAC and its VLANs stands the first L2 endpoint that lives there, under
+ * that of an ip:port beside them the UDP endpoint, so a lookup touches one slot and one
+ * endpoint; the station between them is for who comes and goes.  datapath_rx.c prefetches both
+ * for a whole burst.  Claims are compared whole, so equal hashes do no harm.
  */
 #include "daemon/endpoint_table.h"
+
+#include "daemon/pool.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,16 +18,15 @@
 #define GROUP_ANY_VLAN 0xfffe
 
 struct station {
-	struct ecp_key key;
-	uint64_t hash;
-	uint32_t n_udp;
-	struct endpoint *l2;  /* list */
+	struct endpoint *l2;  /* list; its first is in the hash table */
 	struct endpoint *udp; /* list */
 	struct endpoint *accept_any;
+	uint32_t n_udp;
 };
 
 struct endpoint_table {
 	struct hash stations, udp, groups;
+	struct pool pool; /* of struct station */
 	uint32_t n_any_groups;
 	struct endpoint *defaults; /* list */
 };
@@ -33,6 +36,7 @@ struct endpoint_table *endpoint_table_new(void)
 	struct endpoint_table *table = calloc(1, sizeof(*table));
 	if (!table)
 		return NULL;
+	table->pool = (struct pool)POOL(struct station);
 	if (hash_init(&table->stations) == 0 && hash_init(&table->udp) == 0 &&
 	    hash_init(&table->groups) == 0)
 		return table;
@@ -45,12 +49,13 @@ void endpoint_table_free(struct endpoint_table *table)
 	hash_fini(&table->stations);
 	hash_fini(&table->udp);
 	hash_fini(&table->groups);
+	pool_fini(&table->pool);
 	free(table);
 }
 
 /* ---- stations ---- */
 
-uint64_t endpoint_table_hash(const struct endpoint_table *table, const struct ecp_key *key)
+static uint64_t key_hash(const struct endpoint_table *table, const struct ecp_key *key)
 {
 	uint64_t mac_and_outer = 0;
 	memcpy(&mac_and_outer, key->mac, ECP_MAC_LEN);
@@ -58,50 +63,31 @@ uint64_t endpoint_table_hash(const struct endpoint_table *table, const struct ec
 	return hash_mix(&table->stations, mac_and_outer, key->vlan[1]);
 }
 
-void endpoint_table_prefetch_slot(const struct endpoint_table *table, uint64_t hash)
-{
-	hash_prefetch(&table->stations, hash);
-}
-
-void endpoint_table_prefetch_station(const struct endpoint_table *table, uint64_t hash)
-{
-	__builtin_prefetch(hash_guess(&table->stations, hash));
-}
-
-static struct station *station_find(const struct endpoint_table *table,
-				    const struct ecp_key *key, uint64_t hash)
+/* The first L2 endpoint of a key, or NULL. */
+static struct endpoint *first_of(const struct endpoint_table *table,
+				 const struct ecp_key *key, uint64_t hash)
 {
 	size_t at;
-	struct station *st = hash_first(&table->stations, hash, &at);
-	while (st && !ecp_key_equal(&st->key, key))
-		st = hash_next(&table->stations, hash, &at);
-	return st;
+	struct endpoint *ep = hash_first(&table->stations, hash, &at);
+	while (ep && !ecp_key_equal(&ep->key, key))
+		ep = hash_next(&table->stations, hash, &at);
+	return ep;
 }
 
-/* The station of key, made if it is not there.  NULL: out of memory. */
-static struct station *station_get(struct endpoint_table *table, const struct ecp_key *key)
+/* Put ep first on a new station.  0 or -ENOMEM. */
+static int station_new(struct endpoint_table *table, struct endpoint *ep, uint64_t hash)
 {
-	uint64_t hash = endpoint_table_hash(table, key);
-	struct station *st = station_find(table, key, hash);
-	if (st)
-		return st;
-	st = calloc(1, sizeof(*st));
+	struct station *st = pool_get(&table->pool);
 	if (!st)
-		return NULL;
-	st->key = *key;
-	st->hash = hash;
-	if (hash_insert(&table->stations, hash, st) == 0)
-		return st;
-	free(st);
-	return NULL;
-}
-
-static void station_put(struct endpoint_table *table, struct station *st)
-{
-	if (st->l2 || st->udp)
-		return;
-	hash_remove(&table->stations, st->hash, st);
-	free(st);
+		return -ENOMEM;
+	int r = hash_insert(&table->stations, hash, ep);
+	if (r < 0) {
+		pool_put(&table->pool, st);
+		return r;
+	}
+	st->l2 = ep;
+	ep->station = st;
+	return 0;
 }
 
 static void list_remove(struct endpoint **list, struct endpoint *ep)
@@ -292,24 +278,28 @@ static bool l2_conflict(const struct endpoint *a, const struct endpoint *b)
 static int l2_insert(struct endpoint_table *table, struct endpoint *ep,
 		     struct endpoint **holder)
 {
-	struct ecp_key key = ecp_key_of(&ep->addr);
-	struct station *st = station_get(table, &key);
-	if (!st)
-		return -ENOMEM;
-	struct endpoint **last = &st->l2;
-	for (; *last; last = &(*last)->next)
-		if (l2_conflict(ep, *last)) {
-			*holder = *last;
+	ep->key = ecp_key_of(&ep->addr);
+	uint64_t hash = key_hash(table, &ep->key);
+	struct endpoint *first = first_of(table, &ep->key, hash), *last = first;
+	for (struct endpoint *at = first; at; last = at, at = at->next)
+		if (l2_conflict(ep, at)) {
+			*holder = at;
 			return -EADDRINUSE;
 		}
 	int r = groups_join(table, ep);
+	if (r < 0)
+		return r;
+	ep->next = NULL;
+	if (first) {
+		last->next = ep;
+		ep->station = first->station;
+	} else {
+		r = station_new(table, ep, hash);
+	}
 	if (r < 0) {
-		station_put(table, st);
+		groups_leave(table, ep, ep->n_ethertypes);
 		return r;
 	}
-	ep->next = NULL;
-	ep->station = st;
-	*last = ep;
 	if (is_default(ep)) {
 		ep->next_default = table->defaults;
 		table->defaults = ep;
@@ -317,24 +307,52 @@ static int l2_insert(struct endpoint_table *table, struct endpoint *ep,
 	return 0;
 }
 
+static void l2_remove(struct endpoint_table *table, struct endpoint *ep)
+{
+	struct station *st = ep->station;
+	groups_leave(table, ep, ep->n_ethertypes);
+	defaults_remove(table, ep);
+	if (st->l2 != ep) {
+		list_remove(&st->l2, ep);
+		return;
+	}
+	uint64_t hash = key_hash(table, &ep->key);
+	st->l2 = ep->next;
+	if (st->l2) {
+		hash_replace(&table->stations, hash, ep, st->l2);
+		st->l2->udp_here = ep->udp_here;
+	} else {
+		hash_remove(&table->stations, hash, ep);
+		pool_put(&table->pool, st);
+	}
+}
+
 /* ---- UDP claims ---- */
 
-static uint64_t udp_hash(const struct endpoint_table *table, const struct station *st,
+/* station: the hash of the key beneath.  Never 0. */
+static uint64_t udp_hash(const struct endpoint_table *table, uint64_t station,
 			 const uint8_t ip[16], uint16_t port, uint8_t family)
 {
 	uint64_t words[2];
 	memcpy(words, ip, sizeof(words));
-	uint64_t where = (uint64_t)(uintptr_t)st ^ (uint64_t)port << 48 ^ family;
-	return hash_mix(&table->udp, words[0] ^ words[1] * 0x9ddfea08eb382d69, where);
+	uint64_t where = station ^ (uint64_t)port << 48 ^ family;
+	return hash_mix(&table->udp, words[0] ^ words[1] * 0x9ddfea08eb382d69, where) | 1;
+}
+
+/* The same of an address on the station of a claimed endpoint. */
+static uint64_t udp_hash_of(const struct endpoint_table *table, const struct ecp_key *key,
+			    const struct ecp_addr *a)
+{
+	return udp_hash(table, key_hash(table, key), a->ip, a->port, a->family);
 }
 
 static struct endpoint *udp_find(const struct endpoint_table *table,
-				 const struct station *st, const struct ecp_addr *a)
+				 const struct ecp_key *key, const struct ecp_addr *a,
+				 uint64_t hash)
 {
-	uint64_t hash = udp_hash(table, st, a->ip, a->port, a->family);
 	size_t at;
 	struct endpoint *ep = hash_first(&table->udp, hash, &at);
-	while (ep && (ep->station != st || !ecp_addr_equal(&ep->local, a)))
+	while (ep && (!ecp_key_equal(&ep->key, key) || !ecp_addr_equal(&ep->local, a)))
 		ep = hash_next(&table->udp, hash, &at);
 	return ep;
 }
@@ -343,12 +361,13 @@ static int udp_insert(struct endpoint_table *table, struct endpoint *ep,
 		      struct endpoint **holder)
 {
 	struct station *st = ep->l2->station;
-	*holder = udp_find(table, st, &ep->local);
+	ep->key = ep->l2->key;
+	uint64_t hash = udp_hash_of(table, &ep->key, &ep->local);
+	*holder = udp_find(table, &ep->key, &ep->local, hash);
 	if (!*holder && ep->flags & ECP_EP_ACCEPT_ANY)
 		*holder = st->accept_any;
 	if (*holder)
 		return -EADDRINUSE;
-	uint64_t hash = udp_hash(table, st, ep->local.ip, ep->local.port, ep->local.family);
 	int r = hash_insert(&table->udp, hash, ep);
 	if (r < 0)
 		return r;
@@ -358,34 +377,34 @@ static int udp_insert(struct endpoint_table *table, struct endpoint *ep,
 	ep->next = st->udp;
 	st->udp = ep;
 	st->n_udp++;
+	st->l2->udp_here = true;
 	return 0;
 }
 
 static void udp_remove(struct endpoint_table *table, struct endpoint *ep)
 {
 	struct station *st = ep->station;
-	uint64_t hash = udp_hash(table, st, ep->local.ip, ep->local.port, ep->local.family);
-	hash_remove(&table->udp, hash, ep);
+	hash_remove(&table->udp, udp_hash_of(table, &ep->key, &ep->local), ep);
 	list_remove(&st->udp, ep);
 	if (st->accept_any == ep)
 		st->accept_any = NULL;
 	st->n_udp--;
+	st->l2->udp_here = st->n_udp > 0;
 }
 
 int endpoint_table_set_local(struct endpoint_table *table, struct endpoint *ep,
 			     const struct ecp_addr *local, struct endpoint **holder)
 {
-	*holder = udp_find(table, ep->station, local);
+	uint64_t hash = udp_hash_of(table, &ep->key, local);
+	*holder = udp_find(table, &ep->key, local, hash);
 	if (*holder == ep)
 		return 0;
 	if (*holder)
 		return -EADDRINUSE;
-	uint64_t hash = udp_hash(table, ep->station, local->ip, local->port, local->family);
 	int r = hash_insert(&table->udp, hash, ep);
 	if (r < 0)
 		return r;
-	hash = udp_hash(table, ep->station, ep->local.ip, ep->local.port, ep->local.family);
-	hash_remove(&table->udp, hash, ep);
+	hash_remove(&table->udp, udp_hash_of(table, &ep->key, &ep->local), ep);
 	ep->local = *local;
 	return 0;
 }
@@ -402,16 +421,11 @@ int endpoint_table_insert(struct endpoint_table *table, struct endpoint *ep,
 
 void endpoint_table_remove(struct endpoint_table *table, struct endpoint *ep)
 {
-	struct station *st = ep->station;
-	if (ep->kind == ECP_KIND_L2) {
-		groups_leave(table, ep, ep->n_ethertypes);
-		defaults_remove(table, ep);
-		list_remove(&st->l2, ep);
-	} else {
+	if (ep->kind == ECP_KIND_L2)
+		l2_remove(table, ep);
+	else
 		udp_remove(table, ep);
-	}
 	ep->station = NULL;
-	station_put(table, st);
 }
 
 struct endpoint *endpoint_table_child(const struct endpoint *l2)
@@ -424,31 +438,80 @@ struct endpoint *endpoint_table_child(const struct endpoint *l2)
 
 /* ---- lookup ---- */
 
-static struct endpoint *lookup_udp(const struct endpoint_table *table,
-				   const struct station *st, const struct ecp_frame *frame)
+static const uint8_t any_ip[16];
+
+/* Where a datagram goes. */
+static struct ecp_addr destination(const struct ecp_frame *frame)
 {
 	struct ecp_addr to = {.port = frame->dst_port, .family = frame->ip_version};
 	memcpy(to.ip, frame->dst_ip, frame->ip_version == 4 ? 4 : sizeof(to.ip));
-	struct endpoint *ep = udp_find(table, st, &to);
+	return to;
+}
+
+void endpoint_table_hash(const struct endpoint_table *table, const struct ecp_frame *frame,
+			 struct endpoint_hashes *hashes)
+{
+	hashes->station = key_hash(table, &frame->key);
+	hashes->udp = hashes->udp_any = 0;
+	if (!frame->udp || !table->udp.n)
+		return;
+	struct ecp_addr to = destination(frame);
+	hashes->udp = udp_hash(table, hashes->station, to.ip, to.port, to.family);
+	hashes->udp_any = udp_hash(table, hashes->station, any_ip, to.port, to.family);
+}
+
+void endpoint_table_prefetch_slots(const struct endpoint_table *table,
+				   const struct endpoint_hashes *hashes)
+{
+	hash_prefetch(&table->stations, hashes->station);
+	if (hashes->udp) {
+		hash_prefetch(&table->udp, hashes->udp);
+		hash_prefetch(&table->udp, hashes->udp_any);
+	}
+}
+
+/* What has the hash is almost surely it. */
+void endpoint_table_prefetch_endpoints(const struct endpoint_table *table,
+				       const struct endpoint_hashes *hashes)
+{
+	size_t at;
+	const struct endpoint *ep = hash_first(&table->stations, hashes->station, &at);
+	__builtin_prefetch(ep, 1);
+	if (!hashes->udp)
+		return;
+	ep = hash_first(&table->udp, hashes->udp, &at);
+	if (!ep)
+		ep = hash_first(&table->udp, hashes->udp_any, &at);
+	if (ep) {
+		__builtin_prefetch(ep, 1);
+		__builtin_prefetch(&ep->local);
+	}
+}
+
+static struct endpoint *lookup_udp(const struct endpoint_table *table,
+				   const struct endpoint *first,
+				   const struct ecp_frame *frame,
+				   const struct endpoint_hashes *hashes)
+{
+	struct ecp_addr to = destination(frame);
+	struct endpoint *ep = udp_find(table, &frame->key, &to, hashes->udp);
 	if (ep)
 		return ep;
 	memset(to.ip, 0, sizeof(to.ip));
-	ep = udp_find(table, st, &to);
-	return ep ? ep : st->accept_any;
+	ep = udp_find(table, &frame->key, &to, hashes->udp_any);
+	return ep ? ep : first->station->accept_any;
 }
 
 struct endpoint *endpoint_table_lookup(const struct endpoint_table *table,
-				       const struct ecp_frame *frame, uint64_t hash)
+				       const struct ecp_frame *frame,
+				       const struct endpoint_hashes *hashes)
 {
-	const struct station *st = station_find(table, &frame->key, hash);
-	if (!st)
-		return NULL;
-	if (frame->udp && st->n_udp) {
-		struct endpoint *ep = lookup_udp(table, st, frame);
-		if (ep)
-			return ep;
+	struct endpoint *ep = first_of(table, &frame->key, hashes->station);
+	if (ep && ep->udp_here && hashes->udp) {
+		struct endpoint *udp = lookup_udp(table, ep, frame, hashes);
+		if (udp)
+			return udp;
 	}
-	struct endpoint *ep = st->l2;
 	while (ep && !has_ethertype(ep, frame->ethertype))
 		ep = ep->next;
 	return ep;
@@ -456,7 +519,7 @@ struct endpoint *endpoint_table_lookup(const struct endpoint_table *table,
 
 struct endpoint *endpoint_table_next_sharing(const struct endpoint *ep, uint16_t ethertype)
 {
-	if (ep->kind != ECP_KIND_L2)
+	if (!ep->n_ethertypes) /* kind UDP: that itself stands on a line of sent frames */
 		return NULL;
 	ep = ep->next;
 	while (ep && !has_ethertype(ep, ethertype))

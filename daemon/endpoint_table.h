@@ -12,12 +12,15 @@
 #ifndef ENDPOINT_TABLE_H
 #define ENDPOINT_TABLE_H
 
+#include "daemon/channel.h"
 #include "daemon/hash.h"
 #include "proto/frame.h"
 #include "proto/msg.h"
 #include "proto/stats.h"
 
-struct channel;
+#include <assert.h>
+#include <stdbool.h>
+
 struct client;
 struct policy;
 struct sending;
@@ -25,29 +28,45 @@ struct station;
 struct endpoint_table;
 
 struct endpoint {
-	/* what each received frame touches: one cache line, and the counters in the next */
-	struct channel *channel;
-	struct endpoint *next; /* of its kind on the same station */
-	uint32_t id;           /* the client's number for it */
-	uint8_t kind;          /* enum ecp_endpoint_kind */
-	uint8_t n_ethertypes;
-	uint8_t header_len;
-	uint16_t ethertypes[ECP_ETHERTYPES_MAX];
-	struct ecp_endpoint_stats stats;
-	/* ... and each sent one: prebuilt, destination and EtherType left zero */
+	/* What a frame received on an L2 endpoint touches: this cache line and no other. */
+	_Alignas(64) struct channel *channel;
+	struct endpoint *next;    /* of its kind on the same station */
+	uint64_t rx, rx_bytes;    /* counters, see ECP_ENDPOINT_COUNTERS */
+	struct channel_dest dest; /* the client's number for it among it */
+	struct ecp_key key;
+	uint8_t n_ethertypes; /* of kind L2 */
+	bool udp_here;        /* first of its station, and UDP endpoints stand there, too */
+	uint16_t ethertypes[ECP_ETHERTYPES_MAX]; /* the first four on this line */
+	/* ... and on a UDP endpoint this one, too */
+	struct ecp_addr local;
+	unsigned flags;          /* enum ecp_endpoint_flags */
+	struct station *station; /* the table's; NULL while not inserted */
+	uint64_t rx_buffer_full;
+	/* What a sent frame touches.  The header is prebuilt, destination and EtherType zero. */
 	uint8_t header[ECP_ETH_HLEN_MAX];
+	uint8_t header_len;
+	uint8_t kind; /* enum ecp_endpoint_kind */
 	uint32_t payload_max;
 	const struct sending *sending; /* NULL: it may send everything, as what it is */
+	uint64_t tx, tx_bytes, tx_dropped;
+	/* The rest. */
 	struct endpoint *next_default;
-	/* what it was asked for */
 	struct client *client;
 	struct policy *policy; /* a reference, if sending is its */
 	struct endpoint *l2;   /* kind UDP: the L2 endpoint it stands on */
-	unsigned flags;        /* enum ecp_endpoint_flags */
 	struct ecp_l2addr addr;
-	struct ecp_addr local;
-	struct station *station; /* the table's; NULL while not inserted */
 };
+static_assert(offsetof(struct endpoint, ethertypes[4]) == 64, "line 0");
+static_assert(offsetof(struct endpoint, header) == 128, "line 2");
+static_assert(offsetof(struct endpoint, next_default) == 192, "line 3");
+
+/* A copy of its counters. */
+static inline struct ecp_endpoint_stats endpoint_stats(const struct endpoint *ep)
+{
+#define COPY(name, kind, text) .name = ep->name,
+	return (struct ecp_endpoint_stats){ECP_ENDPOINT_COUNTERS(COPY)};
+#undef COPY
+}
 
 /* One channel in a multicast group. */
 struct group_member {
@@ -84,20 +103,30 @@ struct endpoint *endpoint_table_child(const struct endpoint *l2);
 
 /* ---- hot ---- */
 
-uint64_t endpoint_table_hash(const struct endpoint_table *table, const struct ecp_key *key);
+/* Under which hashes a frame's claims stand. */
+struct endpoint_hashes {
+	uint64_t station;
+	uint64_t udp, udp_any; /* 0: no such claim */
+};
+
+void endpoint_table_hash(const struct endpoint_table *table, const struct ecp_frame *frame,
+			 struct endpoint_hashes *hashes);
 /*
  * Bring what a lookup will read into the cache.  Each step reads what the one before has
  * fetched: do one for a whole burst, then the next, then look up.
  */
-void endpoint_table_prefetch_slot(const struct endpoint_table *table, uint64_t hash);
-void endpoint_table_prefetch_station(const struct endpoint_table *table, uint64_t hash);
+void endpoint_table_prefetch_slots(const struct endpoint_table *table,
+				   const struct endpoint_hashes *hashes);
+void endpoint_table_prefetch_endpoints(const struct endpoint_table *table,
+				       const struct endpoint_hashes *hashes);
 
 /*
- * The endpoint that gets this unicast frame, or NULL.  hash is its key's.  Further L2 endpoints that share
- * it follow by endpoint_table_next_sharing().
+ * The endpoint that gets this unicast frame, or NULL.  Further L2 endpoints that share it
+ * follow by endpoint_table_next_sharing().
  */
 struct endpoint *endpoint_table_lookup(const struct endpoint_table *table,
-				       const struct ecp_frame *frame, uint64_t hash);
+				       const struct ecp_frame *frame,
+				       const struct endpoint_hashes *hashes);
 struct endpoint *endpoint_table_next_sharing(const struct endpoint *ep, uint16_t ethertype);
 
 /* The first of those who want what nobody claims, or, with ECP_EP_MIRROR, everything; or NULL. */

@@ -91,11 +91,22 @@ static void hash_shift_back(struct hash *h, size_t gap)
 	h->slots[gap] = (struct hash_slot){0};
 }
 
-void hash_remove(struct hash *h, uint64_t hash, const void *value)
+/* Where value stands, which is in the table. */
+static size_t hash_find(const struct hash *h, uint64_t hash, const void *value)
 {
 	size_t at = hash & h->mask;
 	while (h->slots[at].value != value)
 		at = (at + 1) & h->mask;
-	hash_shift_back(h, at);
+	return at;
+}
+
+void hash_remove(struct hash *h, uint64_t hash, const void *value)
+{
+	hash_shift_back(h, hash_find(h, hash, value));
 	h->n--;
+}
+
+void hash_replace(struct hash *h, uint64_t hash, const void *value, void *other)
+{
+	h->slots[hash_find(h, hash, value)].value = other;
 }

@@ -36,6 +36,8 @@ void hash_fini(struct hash *h); /* the values stay the caller's */
 int hash_insert(struct hash *h, uint64_t hash, void *value);
 /* value must be in the table under this hash. */
 void hash_remove(struct hash *h, uint64_t hash, const void *value);
+/* ... and another takes its place. */
+void hash_replace(struct hash *h, uint64_t hash, const void *value, void *other);
 
 static inline uint64_t hash_fold(uint64_t a, uint64_t b)
 {
@@ -57,12 +59,6 @@ static inline uint64_t hash_mix(const struct hash *h, uint64_t a, uint64_t b)
 static inline void hash_prefetch(const struct hash *h, uint64_t hash)
 {
 	__builtin_prefetch(&h->slots[hash & h->mask]);
-}
-
-/* What probably is the value of this hash, for prefetching it: may be another, or NULL. */
-static inline const void *hash_guess(const struct hash *h, uint64_t hash)
-{
-	return h->slots[hash & h->mask].value;
 }
 
 /* The next value at or behind *at with this hash, or NULL. */

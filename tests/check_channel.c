@@ -25,6 +25,19 @@ static const struct ecp_rx_aux aux;
 static const struct ecp_tag no_tag;
 static uint8_t frame[2000];
 
+static struct channel_dest dests[1001]; /* by number */
+
+/* Take a slot; returns its number, or what went wrong. */
+static int take(struct endpoint *endpoint, uint32_t limit)
+{
+	struct channel_dest dest;
+	int r = channel_slot_take(ch, endpoint, limit, &dest);
+	if (r < 0)
+		return r;
+	dests[dest.id] = dest;
+	return (int)dest.id;
+}
+
 static void setup(void)
 {
 	ck_assert_int_eq(channel_new(&ch, RX, TX, 1000, 42), 0);
@@ -41,7 +54,7 @@ static void setup_peer(void)
 {
 	setup();
 	peer_open(&peer, ch);
-	ck_assert_int_eq(channel_slot_take(ch, ENDPOINT(0), 0), 0);
+	ck_assert_int_eq(take(ENDPOINT(0), 0), 0);
 }
 
 static void teardown_peer(void)
@@ -52,7 +65,7 @@ static void teardown_peer(void)
 
 static bool put(uint32_t id, uint32_t len)
 {
-	return channel_put(ch, id, &aux, &no_tag, frame, len) != NULL;
+	return channel_put(ch, &dests[id], &aux, &no_tag, frame, len) != NULL;
 }
 
 /* Everything received so far; returns how many records. */
@@ -152,13 +165,13 @@ END_TEST
 START_TEST(test_slots)
 {
 	for (unsigned i = 0; i < 1000; i++)
-		ck_assert_int_eq(channel_slot_take(ch, ENDPOINT(i), 0), i);
-	ck_assert_int_eq(channel_slot_take(ch, ENDPOINT(0), 0), -ENOSPC);
+		ck_assert_int_eq(take(ENDPOINT(i), 0), i);
+	ck_assert_int_eq(take(ENDPOINT(0), 0), -ENOSPC);
 	uint32_t generation = ch->slots[7].generation;
 	ck_assert_ptr_eq(channel_endpoint(ch, 7, generation), ENDPOINT(7));
 	channel_slot_give(ch, 7);
 	ck_assert_ptr_null(channel_endpoint(ch, 7, generation));
-	ck_assert_int_eq(channel_slot_take(ch, ENDPOINT(5000), 0), 7);
+	ck_assert_int_eq(take(ENDPOINT(5000), 0), 7);
 	ck_assert_ptr_null(channel_endpoint(ch, 7, generation));
 	ck_assert_ptr_eq(channel_endpoint(ch, 7, generation + 1), ENDPOINT(5000));
 	ck_assert_ptr_null(channel_endpoint(ch, 1000, 1));
@@ -176,7 +189,7 @@ START_TEST(test_frame_arrives_whole)
 	const uint8_t *data;
 	uint32_t len;
 	const struct ecp_tag *tag = &tags[_i];
-	ck_assert_ptr_nonnull(channel_put(ch, 0, &sent, tag, frame, 100));
+	ck_assert_ptr_nonnull(channel_put(ch, &dests[0], &sent, tag, frame, 100));
 	channel_publish(ch);
 	ck_assert_int_eq(peer_recv(&peer, &head, &got, &data, &len), 1);
 	ck_assert_uint_eq(head.type, ECP_RECORD_RX);
@@ -202,21 +215,21 @@ START_TEST(test_share_of_one_endpoint)
 	ck_assert_uint_gt((n + 1) * room, (RX - n * room) / 4);
 
 	/* another endpoint is not the poorer: it still has its quarter of what is free */
-	ck_assert_int_eq(channel_slot_take(ch, ENDPOINT(1), 0), 1);
+	ck_assert_int_eq(take(ENDPOINT(1), 0), 1);
 	ck_assert(put(1, 1000));
 
 	/* what the client consumed is given back */
 	channel_publish(ch);
 	ck_assert_uint_eq(take_all(), n + 1);
 	ck_assert(put(0, 1000));
-	ck_assert_uint_eq(ch->slots[0].used, room);
-	ck_assert_uint_eq(ch->slots[1].used, 0);
+	ck_assert_uint_eq(ch->used[0], room);
+	ck_assert_uint_eq(ch->used[1], 0);
 }
 END_TEST
 
 START_TEST(test_depth_limit)
 {
-	ck_assert_int_eq(channel_slot_take(ch, ENDPOINT(1), 4096), 1);
+	ck_assert_int_eq(take(ENDPOINT(1), 4096), 1);
 	unsigned n = 0;
 	while (put(1, 1000))
 		n++;
@@ -229,7 +242,7 @@ START_TEST(test_elephants_leave_room_for_mice)
 {
 	enum { ELEPHANTS = 20, MICE = 100 };
 	for (unsigned i = 1; i <= ELEPHANTS + MICE; i++)
-		ck_assert_int_eq(channel_slot_take(ch, ENDPOINT(i), 0), i);
+		ck_assert_int_eq(take(ENDPOINT(i), 0), i);
 	for (unsigned round = 0; round < 1000; round++)
 		for (unsigned i = 1; i <= ELEPHANTS; i++)
 			put(i, 1000);
@@ -243,10 +256,10 @@ START_TEST(test_closed_endpoint_gives_nothing_back)
 	put(0, 1000);
 	channel_publish(ch);
 	channel_slot_give(ch, 0);
-	ck_assert_int_eq(channel_slot_take(ch, ENDPOINT(1), 0), 0);
+	ck_assert_int_eq(take(ENDPOINT(1), 0), 0);
 	take_all();
 	ck_assert(put(0, 100));
-	ck_assert_uint_eq(ch->slots[0].used, ecp_record_room(132));
+	ck_assert_uint_eq(ch->used[0], ecp_record_room(132));
 }
 END_TEST
 

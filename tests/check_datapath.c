@@ -84,7 +84,8 @@ static struct endpoint *open_l2(struct client *c, const char *addr, unsigned fla
 static struct endpoint *open_udp(struct client *c, const struct endpoint *l2,
 				 const char *local, unsigned flags)
 {
-	struct ecp_open_item item = {.kind = ECP_KIND_UDP, .on = l2->id, .flags = flags};
+	struct ecp_open_item item = {
+	    .kind = ECP_KIND_UDP, .on = l2->dest.id, .flags = flags};
 	ck_assert_int_eq(ecp_addr_parse(local, &item.local), 0);
 	return open_item(c, item);
 }
@@ -149,7 +150,7 @@ START_TEST(test_received_frame_is_the_sent_one)
 	const struct endpoint *ep = open_l2(client, addrs[_i], 0);
 	push(&f);
 	ck_assert(received());
-	ck_assert_uint_eq(head.endpoint, ep->id);
+	ck_assert_uint_eq(head.endpoint, ep->dest.id);
 	ck_assert_uint_eq(data_len, len);
 	ck_assert_mem_eq(data, whole, len);
 	ck_assert_uint_eq(aux.ethertype, ECP_ETHERTYPE_IPV4);
@@ -160,8 +161,8 @@ START_TEST(test_received_frame_is_the_sent_one)
 	ck_assert(aux.info & ECP_RX_UDP);
 	ck_assert(aux.time_ns != 0);
 	ck_assert(!received());
-	ck_assert_uint_eq(ep->stats.rx, 1);
-	ck_assert_uint_eq(ep->stats.rx_bytes, len);
+	ck_assert_uint_eq(ep->rx, 1);
+	ck_assert_uint_eq(ep->rx_bytes, len);
 	ck_assert_uint_eq(dp.relay.stats.rx, 1);
 	check_identity();
 }
@@ -246,9 +247,9 @@ START_TEST(test_udp_claim_goes_before_l2)
 	push(&(struct test_frame){
 	    .to = MAC, .src_ip = "1.1.1.1:1", .dst_ip = "10.0.0.1:69"});
 	ck_assert(received());
-	ck_assert_uint_eq(head.endpoint, udp->id);
+	ck_assert_uint_eq(head.endpoint, udp->dest.id);
 	ck_assert(received());
-	ck_assert_uint_eq(head.endpoint, l2->id);
+	ck_assert_uint_eq(head.endpoint, l2->dest.id);
 	check_identity();
 }
 END_TEST
@@ -337,14 +338,14 @@ START_TEST(test_default_receivers)
 	struct test_frame f = {.to = MAC, .src_ip = "1.1.1.1:1", .dst_ip = "10.0.0.1:2"};
 	push(&f); /* claimed */
 	ck_assert(received());
-	ck_assert_uint_eq(head.endpoint, own->id);
+	ck_assert_uint_eq(head.endpoint, own->dest.id);
 	ck_assert(!received());
 	f.to = "02:00:00:00:00:77|5"; /* unclaimed */
 	push(&f);
 	ck_assert(received());
-	ck_assert_uint_eq(head.endpoint, b->id);
+	ck_assert_uint_eq(head.endpoint, b->dest.id);
 	ck_assert(received());
-	ck_assert_uint_eq(head.endpoint, a->id);
+	ck_assert_uint_eq(head.endpoint, a->dest.id);
 	f.to = BCAST "|5"; /* nobody's group */
 	push(&f);
 	ck_assert(received() && received() && !received());
@@ -359,8 +360,8 @@ START_TEST(test_default_receivers)
 	ck_assert_uint_eq(dp.relay.stats.rx_copies, 3);
 	ck_assert_uint_eq(dp.relay.stats.rx_miss, 0);
 	check_identity();
-	client_close(client, a->id);
-	client_close(client, b->id);
+	client_close(client, a->dest.id);
+	client_close(client, b->dest.id);
 	f.to = "02:00:00:00:00:77|5";
 	push(&f);
 	ck_assert(!received());
@@ -388,8 +389,8 @@ START_TEST(test_mirror)
 		f.to = rows[i].to;
 		push(&f);
 		for (; received(); records++)
-			mirrored +=
-			    head.endpoint == mirror->id && !(head.flags & ECP_RX_FANOUT);
+			mirrored += head.endpoint == mirror->dest.id &&
+				    !(head.flags & ECP_RX_FANOUT);
 		ck_assert_msg(records == rows[i].records && mirrored == rows[i].mirrored,
 			      "%s: %u, %u", f.to, records, mirrored);
 	}
@@ -427,7 +428,7 @@ START_TEST(test_overflow_is_counted)
 	ck_assert_uint_gt(n, 0);
 	ck_assert_uint_eq(dp.relay.stats.rx, n);
 	ck_assert_uint_eq(dp.relay.stats.rx_buffer_full, 1000 - n);
-	ck_assert_uint_eq(ep->stats.rx_buffer_full, 1000 - n);
+	ck_assert_uint_eq(ep->rx_buffer_full, 1000 - n);
 	check_identity();
 	peer_release(&peer);
 	push(&f);
@@ -442,8 +443,8 @@ static const uint8_t dst[6] = {2, 0, 0, 0, 0, 9};
 static void send_from(const struct endpoint *ep, uint16_t ethertype, const void *payload,
 		      uint32_t len)
 {
-	uint32_t generation = ep->channel->slots[ep->id].generation;
-	ck_assert(peer_send(&peer, ep->id, generation, dst, ethertype, payload, len));
+	uint32_t generation = ep->dest.generation;
+	ck_assert(peer_send(&peer, ep->dest.id, generation, dst, ethertype, payload, len));
 	peer_publish(&peer);
 	datapath_wake(&dp, ep->channel); /* the bell's work */
 	datapath_turn(&dp);
@@ -469,8 +470,8 @@ START_TEST(test_sent_frame)
 	ck_assert_uint_eq(len, rows[_i].len + 7);
 	ck_assert_mem_eq(sent, rows[_i].header, rows[_i].len);
 	ck_assert_mem_eq(sent + rows[_i].len, "payload", 7);
-	ck_assert_uint_eq(ep->stats.tx, 1);
-	ck_assert_uint_eq(ep->stats.tx_bytes, len);
+	ck_assert_uint_eq(ep->tx, 1);
+	ck_assert_uint_eq(ep->tx_bytes, len);
 	check_identity();
 }
 END_TEST
@@ -602,7 +603,7 @@ START_TEST(test_udp_only)
 	send_from(l2, 0x88b5, "x", 1);
 	send_from(l2, 0x0806, arp_other, sizeof(arp_other));
 	ck_assert_uint_eq(dp.relay.stats.tx_denied, 3);
-	ck_assert_uint_eq(l2->stats.tx_dropped, 3);
+	ck_assert_uint_eq(l2->tx_dropped, 3);
 	ck_assert_uint_eq(relay_memory_n_sent(&dp.relay), 0);
 	send_from(l2, 0x0806, arp_mine, sizeof(arp_mine));
 	send_from(udp, 0x0800, packet, len);
@@ -632,9 +633,9 @@ END_TEST
 
 static void send_many(const struct endpoint *ep, unsigned n)
 {
-	uint32_t generation = client->channel->slots[ep->id].generation;
+	uint32_t generation = ep->dest.generation;
 	for (unsigned i = 0; i < n; i++)
-		ck_assert(peer_send(&peer, ep->id, generation, dst, 0x0800, "x", 1));
+		ck_assert(peer_send(&peer, ep->dest.id, generation, dst, 0x0800, "x", 1));
 	peer_publish(&peer);
 	datapath_wake(&dp, client->channel);
 	while (datapath_turn(&dp))
@@ -654,8 +655,8 @@ START_TEST(test_rate)
 	ck_assert_uint_ge(stats->tx, 100);
 	ck_assert_uint_le(stats->tx, 110);
 	ck_assert_uint_eq(stats->tx + stats->tx_limited, 500);
-	ck_assert_uint_eq(ep->stats.tx_dropped, stats->tx_limited);
-	ck_assert_uint_eq(ep->stats.tx, stats->tx);
+	ck_assert_uint_eq(ep->tx_dropped, stats->tx_limited);
+	ck_assert_uint_eq(ep->tx, stats->tx);
 	check_identity();
 	/* what was not sent for another reason costs nothing, and no limit is none at once */
 	set_policy(",\"limits\":{\"frames_per_s\":1,\"burst\":1}");
@@ -673,10 +674,10 @@ END_TEST
 START_TEST(test_closed_endpoint_sends_nothing)
 {
 	const struct endpoint *ep = open_l2(client, MAC, 0);
-	uint32_t id = ep->id, generation = client->channel->slots[id].generation;
+	uint32_t id = ep->dest.id, generation = ep->dest.generation;
 	ck_assert(client_close(client, id));
 	ep = open_l2(client, "02:00:00:00:00:02", 0); /* takes the same number */
-	ck_assert_uint_eq(ep->id, id);
+	ck_assert_uint_eq(ep->dest.id, id);
 	peer_send(&peer, id, generation, dst, 0x0800, "x", 1);
 	peer_send(&peer, 9999, 1, dst, 0x0800, "x", 1);
 	peer_publish(&peer);
@@ -706,9 +707,10 @@ START_TEST(test_last_words)
 	int far;
 	struct client *second = connect_client(&other, &far);
 	const struct endpoint *ep = open_l2(second, MAC, 0);
-	uint32_t generation = second->channel->slots[ep->id].generation;
+	uint32_t generation = ep->dest.generation;
 	unsigned n = 0;
-	while (n < counts[_i] && peer_send(&other, ep->id, generation, dst, 0x0800, "x", 1))
+	while (n < counts[_i] &&
+	       peer_send(&other, ep->dest.id, generation, dst, 0x0800, "x", 1))
 		n++;
 	peer_publish(&other);
 	client_free(second);
@@ -723,9 +725,9 @@ END_TEST
 START_TEST(test_one_burst_per_turn)
 {
 	const struct endpoint *ep = open_l2(client, MAC, 0);
-	uint32_t generation = client->channel->slots[ep->id].generation;
+	uint32_t generation = ep->dest.generation;
 	for (unsigned i = 0; i < 100; i++)
-		peer_send(&peer, ep->id, generation, dst, 0x0800, "x", 1);
+		peer_send(&peer, ep->dest.id, generation, dst, 0x0800, "x", 1);
 	peer_publish(&peer);
 	datapath_wake(&dp, client->channel);
 	ck_assert_uint_eq(datapath_turn(&dp), RELAY_BURST);
@@ -781,7 +783,7 @@ END_TEST
 START_TEST(test_closing_l2_closes_what_stands_on_it)
 {
 	const struct endpoint *l2 = open_l2(client, MAC, 0);
-	uint32_t id = l2->id;
+	uint32_t id = l2->dest.id;
 	for (unsigned port = 1; port < 100; port++) {
 		char local[32];
 		snprintf(local, sizeof(local), "10.0.0.1:%u", port);
@@ -801,7 +803,7 @@ START_TEST(test_stats_outlive_endpoints)
 	send_from(ep, 0x0800, "x", 1);
 	push(
 	    &(struct test_frame){.to = MAC, .src_ip = "1.1.1.1:1", .dst_ip = "10.0.0.1:2"});
-	client_close(client, ep->id);
+	client_close(client, ep->dest.id);
 	client_stats(client, &sum);
 	ck_assert_uint_eq(sum.rx, 1);
 	ck_assert_uint_eq(sum.tx, 1);

@@ -85,7 +85,9 @@ static struct ecp_frame frame_to(const char *l2, uint16_t ethertype, const char 
 static struct endpoint *lookup(const char *l2, uint16_t ethertype, const char *udp)
 {
 	struct ecp_frame f = frame_to(l2, ethertype, udp);
-	return endpoint_table_lookup(table, &f, endpoint_table_hash(table, &f.key));
+	struct endpoint_hashes hashes;
+	endpoint_table_hash(table, &f, &hashes);
+	return endpoint_table_lookup(table, &f, &hashes);
 }
 
 #define MAC1 "02:00:00:00:00:01"

@@ -124,20 +124,20 @@ static void receive_million(void)
 static void send_million(void)
 {
 	static const uint8_t payload[46], dst[6] = {2, 0, 0, 0, 0, 2};
-	uint32_t generation = dp.channels[0]->slots[ep->id].generation;
+	uint32_t generation = ep->dest.generation;
 	datapath_turn(&dp);
 	raise(SIGSTOP);
 	unsigned long before = allocations;
 	for (unsigned round = 0; round < FRAMES / 64; round++) {
 		for (unsigned i = 0; i < 64; i++)
-			peer_send(&peer, ep->id, generation, dst, 0x88b5, payload,
+			peer_send(&peer, ep->dest.id, generation, dst, 0x88b5, payload,
 				  sizeof(payload));
 		peer_publish(&peer);
 		datapath_turn(&dp);
 	}
 	before = allocations - before;
 	raise(SIGSTOP);
-	_exit(ep->stats.tx == FRAMES ? before != 0 : 2);
+	_exit(ep->tx == FRAMES ? before != 0 : 2);
 }
 
 /* ---- the parent ---- */
