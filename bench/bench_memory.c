@@ -184,16 +184,26 @@ static uint64_t receive_for(struct ec_relay *relay, double seconds)
 	return got;
 }
 
-static uint64_t send_for(unsigned n, uint32_t len, double seconds)
+static uint64_t send_for(struct ec_relay *relay, unsigned n, uint32_t len, double seconds)
 {
-	static const uint8_t payload[LEN_MAX], dst[6] = {0x02, 0xee, 0, 0, 0, 1};
+	static const uint8_t payload[LEN_MAX];
+	struct ec_send frames[64];
 	uint64_t sent = 0;
 	double end = seconds_now() + seconds;
+	for (unsigned i = 0; i < 64; i++)
+		frames[i] = (struct ec_send){.payload = payload,
+					     .len = len - 18,
+					     .ethertype = 0x88b5,
+					     .dst = {0x02, 0xee, 0, 0, 0, 1}};
 	while (seconds_now() < end)
-		for (unsigned i = 0; i < 4096; i++, sent++)
-			if (ec_l2_send(claims[sent * 7919 % n].l2, payload, len - 18,
-				       0x88b5, dst, i % 64 < 63 ? EC_MORE : 0) < 0)
+		for (unsigned calls = 0; calls < 64; calls++) {
+			for (unsigned i = 0; i < 64; i++)
+				frames[i].l2 = claims[(sent + i) * 7919 % n].l2;
+			int taken = ec_relay_send(relay, frames, 64, 0);
+			if (taken < 0)
 				die(ec_error_text());
+			sent += (unsigned)taken;
+		}
 	return sent;
 }
 
@@ -212,7 +222,7 @@ static void measure(const char *what, unsigned n, uint32_t len, bool one_core)
 	if (receive)
 		receive_for(relay, 0.2); /* warm */
 	double begin = seconds_now(), cpu = cpu_seconds_self() + cpu_seconds_of(daemon);
-	moved = receive ? receive_for(relay, SECONDS) : send_for(n, len, SECONDS);
+	moved = receive ? receive_for(relay, SECONDS) : send_for(relay, n, len, SECONDS);
 	double took = seconds_now() - begin;
 	cpu = cpu_seconds_self() + cpu_seconds_of(daemon) - cpu;
 	snprintf(name, sizeof(name), "memory: %s, %u endpoint%s, %u B, %s", what, n,

@@ -35,6 +35,17 @@ static void claim_fail(struct bulk *b, struct ec_claim *claim)
 	snprintf(b->why, sizeof(b->why), "%s", ec_error_text());
 }
 
+/* Its handles were never open. */
+static void claim_forget(struct ec_claim *claim)
+{
+	if (claim->l2)
+		eci_endpoint_free(&claim->l2->ep);
+	if (claim->udp)
+		eci_endpoint_free(&claim->udp->ep);
+	claim->l2 = NULL;
+	claim->udp = NULL;
+}
+
 /* Write a claim's items into the request.  A claim that cannot be one fails here. */
 static void claim_ask(struct bulk *b, struct ec_claim *claim)
 {
@@ -47,8 +58,7 @@ static void claim_ask(struct bulk *b, struct ec_claim *claim)
 		claim->udp = eci_udp_new(claim->l2, claim->local, b->udp_opts, &items[1]);
 	if (!claim->l2 || (claim->local && !claim->udp)) {
 		claim_fail(b, claim);
-		free(claim->l2);
-		claim->l2 = NULL;
+		claim_forget(claim);
 		return;
 	}
 	claim->l2->ep.user = claim->user;
@@ -67,13 +77,10 @@ static void claim_take(struct bulk *b, struct ec_claim *claim,
 	struct ec_udp *udp = claim->udp;
 	if (!answers || eci_l2_start(claim->l2, &answers[0]) < 0) {
 		claim_fail(b, claim);
-		free(claim->l2);
-		free(udp);
-		claim->l2 = NULL;
-		claim->udp = NULL;
+		claim_forget(claim);
 	} else if (udp && eci_udp_start(udp, &answers[1]) < 0) {
 		claim_fail(b, claim);
-		free(udp);
+		eci_endpoint_free(&udp->ep);
 		claim->udp = NULL;
 		ec_l2_close(claim->l2); /* all or nothing */
 		claim->l2 = NULL;

@@ -227,6 +227,21 @@ ec_l2_payload_max(const struct ec_l2 *l2); /* bytes of L3 payload that fit the M
  */
 ssize_t ec_l2_send(struct ec_l2 *l2, const void *payload, size_t len, uint16_t ethertype,
 		   const uint8_t dst[6], unsigned flags);
+/* One of many frames to send: what ec_l2_send() takes. */
+struct ec_send {
+	struct ec_l2 *l2;
+	const void *payload;
+	uint32_t len;
+	uint16_t ethertype;
+	uint8_t dst[6];
+};
+/*
+ * Send n frames from endpoints of one relay, in order.  Returns how many were taken; if not
+ * all, the error of the first that was not is that of the next call; if none, that error, as
+ * ec_l2_send().  Faster than as many calls where the endpoints are many.
+ */
+int ec_relay_send(struct ec_relay *relay, const struct ec_send *frames, unsigned n,
+		  unsigned flags);
 /* The same for an IP packet: EtherType from its version nibble, -EPROTONOSUPPORT if neither 4 nor 6. */
 ssize_t ec_l2_send_ip(struct ec_l2 *l2, const void *packet, size_t len,
 		      const uint8_t dst[6], unsigned flags);

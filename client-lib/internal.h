@@ -17,6 +17,7 @@
 #include "proto/frame.h"
 #include "proto/msg.h"
 #include "proto/pace.h"
+#include "proto/pool.h"
 
 #include <sys/queue.h>
 
@@ -34,8 +35,8 @@ TAILQ_HEAD(queue, queued);
 
 /* What L2 and UDP endpoints have in common; first member of both. */
 struct endpoint {
-	/* what each sent frame touches */
-	struct ec_relay *relay;
+	/* what each sent frame touches: one cache line */
+	_Alignas(ECP_CACHE_LINE) struct ec_relay *relay;
 	uint32_t id, generation; /* the daemon's name for it */
 	uint32_t payload_max;
 	enum ecp_endpoint_kind kind;
@@ -138,6 +139,7 @@ struct ec_relay {
 	/* endpoints by the daemon's numbers, and by VLANs for multicast */
 	struct slot *slots;
 	uint32_t n_slots;
+	struct ecp_pool l2_pool, udp_pool;
 	struct l2_list l2s;
 	struct l2_list *groups; /* GROUP_BUCKETS, made with the first multicast endpoint */
 	struct l2_list any_group;
@@ -179,8 +181,10 @@ int eci_relay_ask_open(struct ec_relay *relay);
 void eci_relay_ask_close(struct ec_relay *relay);
 /* Let ec_relay_fd() be readable when eci_neigh_run() is due. */
 void eci_relay_set_timer(struct ec_relay *relay);
-void eci_endpoint_init(struct endpoint *ep, struct ec_relay *relay,
-		       enum ecp_endpoint_kind kind, void *user);
+/* Memory for one, zeroed but for what the arguments say.  NULL: said. */
+struct endpoint *eci_endpoint_new(struct ec_relay *relay, enum ecp_endpoint_kind kind,
+				  void *user);
+void eci_endpoint_free(struct endpoint *ep); /* it is not open (any longer) */
 /* Take the daemon's answer: the endpoint has a number from now on.  0 or -errno, said. */
 int eci_endpoint_adopt(struct endpoint *ep, const struct ecp_opened_item *opened);
 /* Does an L3 payload of len bytes fit?  0 or -EMSGSIZE, said. */

@@ -118,11 +118,9 @@ struct ec_l2 *eci_l2_new(struct ec_relay *relay, const struct ec_l2addr *addr,
 	struct ec_l2_opts opts = l2_opts(given);
 	if (l2_check(addr, &opts) < 0)
 		return NULL;
-	struct ec_l2 *l2 = calloc(1, sizeof(*l2));
-	if (!l2) {
-		eci_error_set(-ENOMEM, "out of memory");
+	struct ec_l2 *l2 = (struct ec_l2 *)eci_endpoint_new(relay, ECP_KIND_L2, opts.user);
+	if (!l2)
 		return NULL;
-	}
 	*item = (struct ecp_open_item){
 	    .kind = ECP_KIND_L2,
 	    .flags = flags_to_proto(opts.flags),
@@ -136,7 +134,6 @@ struct ec_l2 *eci_l2_new(struct ec_relay *relay, const struct ec_l2addr *addr,
 		claim_ethertype(item, ECP_ETHERTYPE_ARP);
 		claim_ethertype(item, ECP_ETHERTYPE_IPV6);
 	}
-	eci_endpoint_init(&l2->ep, relay, ECP_KIND_L2, opts.user);
 	l2->addr = *addr;
 	l2->key = ecp_key_of(&item->l2);
 	l2->flags = opts.flags;
@@ -176,7 +173,7 @@ EC_API int ec_l2_open(struct ec_l2 **ret, struct ec_relay *relay,
 	if (r == 0)
 		r = eci_l2_start(l2, &relay->question->reply.opened.items[0]);
 	if (r < 0)
-		free(l2);
+		eci_endpoint_free(&l2->ep);
 	else
 		*ret = l2;
 	return r;
@@ -190,7 +187,7 @@ void eci_l2_free(struct ec_l2 *l2)
 	group_leave(l2);
 	LIST_REMOVE(l2, of_relay);
 	eci_endpoint_forget(&l2->ep);
-	free(l2);
+	eci_endpoint_free(&l2->ep);
 }
 
 /* The daemon closes what stands on it too: one question does for all. */
@@ -242,6 +239,32 @@ EC_API ssize_t ec_l2_send(struct ec_l2 *l2, const void *payload, size_t len,
 		memcpy(at, payload, len);
 	eci_tx_submit(l2->ep.relay, (uint32_t)len, flags);
 	return (ssize_t)len;
+}
+
+/* Handles in random order are cache misses: fetch them some frames ahead. */
+#define SEND_AHEAD 8
+
+EC_API int ec_relay_send(struct ec_relay *relay, const struct ec_send *frames, unsigned n,
+			 unsigned flags)
+{
+	for (unsigned i = 0; i < n && i < SEND_AHEAD; i++)
+		__builtin_prefetch(frames[i].l2);
+	for (unsigned i = 0; i < n; i++) {
+		const struct ec_send *f = &frames[i];
+		if (i + SEND_AHEAD < n)
+			__builtin_prefetch(frames[i + SEND_AHEAD].l2);
+		ssize_t r = ec_l2_send(f->l2, f->payload, f->len, f->ethertype, f->dst,
+				       flags | EC_MORE);
+		if (r < 0 && i == 0)
+			return (int)r;
+		if (r < 0) {
+			n = i;
+			break;
+		}
+	}
+	if (!(flags & EC_MORE))
+		ec_relay_flush(relay);
+	return (int)n;
 }
 
 EC_API ssize_t ec_l2_send_ip(struct ec_l2 *l2, const void *packet, size_t len,

@@ -153,6 +153,8 @@ EC_API int ec_relay_open(struct ec_relay **ret, const char *ifname,
 	relay->control = relay->bell_rx = relay->bell_tx = relay->bell_tx_keep = -1;
 	relay->epoll_fd = relay->event_fd = relay->stop_fd = relay->neigh.timer_fd = -1;
 	relay->spin_ns = opts.spin_us * INT64_C(1000);
+	relay->l2_pool = (struct ecp_pool)ECP_POOL(struct ec_l2);
+	relay->udp_pool = (struct ecp_pool)ECP_POOL(struct ec_udp);
 	TAILQ_INIT(&relay->neigh.asking);
 	relay->queue_depth = opts.queue_depth ? opts.queue_depth : QUEUE_DEPTH_DEFAULT;
 	TAILQ_INIT(&relay->queued);
@@ -208,6 +210,8 @@ EC_API void ec_relay_close(struct ec_relay *relay)
 		munmap((void *)(uintptr_t)relay->d, ECP_CHANNEL_PAGE + relay->rx.size);
 	if (relay->c)
 		munmap(relay->c, ECP_CHANNEL_PAGE + relay->tx.size);
+	ecp_pool_fini(&relay->udp_pool);
+	ecp_pool_fini(&relay->l2_pool);
 	free(relay->groups);
 	free(relay->slots);
 	free(relay->question);
@@ -249,13 +253,29 @@ static void ask_close(struct ec_relay *relay, uint32_t id)
 	eci_relay_ask_close(relay);
 }
 
-void eci_endpoint_init(struct endpoint *ep, struct ec_relay *relay,
-		       enum ecp_endpoint_kind kind, void *user)
+static struct ecp_pool *pool_of(struct ec_relay *relay, enum ecp_endpoint_kind kind)
 {
+	return kind == ECP_KIND_UDP ? &relay->udp_pool : &relay->l2_pool;
+}
+
+struct endpoint *eci_endpoint_new(struct ec_relay *relay, enum ecp_endpoint_kind kind,
+				  void *user)
+{
+	struct endpoint *ep = ecp_pool_get(pool_of(relay, kind));
+	if (!ep) {
+		eci_error_set(-ENOMEM, "out of memory");
+		return NULL;
+	}
 	ep->relay = relay;
 	ep->kind = kind;
 	ep->user = user;
 	TAILQ_INIT(&ep->queue);
+	return ep;
+}
+
+void eci_endpoint_free(struct endpoint *ep)
+{
+	ecp_pool_put(pool_of(ep->relay, ep->kind), ep);
 }
 
 static void slot_fill(struct slot *slot, struct endpoint *ep)

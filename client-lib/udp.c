@@ -70,11 +70,10 @@ struct ec_udp *eci_udp_new(struct ec_l2 *l2, const char *local,
 			      local);
 		return NULL;
 	}
-	struct ec_udp *udp = calloc(1, sizeof(*udp));
-	if (!udp) {
-		eci_error_set(-ENOMEM, "out of memory");
+	struct ec_udp *udp =
+	    (struct ec_udp *)eci_endpoint_new(l2->ep.relay, ECP_KIND_UDP, opts.user);
+	if (!udp)
 		return NULL;
-	}
 	*item = (struct ecp_open_item){
 	    .kind = ECP_KIND_UDP,
 	    .flags = opts.flags & EC_UDP_ACCEPT_ANY ? ECP_EP_ACCEPT_ANY : 0,
@@ -82,7 +81,6 @@ struct ec_udp *eci_udp_new(struct ec_l2 *l2, const char *local,
 	    .on = l2->ep.id,
 	    .local = addr,
 	};
-	eci_endpoint_init(&udp->ep, l2->ep.relay, ECP_KIND_UDP, opts.user);
 	udp->l2 = l2;
 	udp->local = addr;
 	udp->flags = opts.flags;
@@ -90,7 +88,7 @@ struct ec_udp *eci_udp_new(struct ec_l2 *l2, const char *local,
 	udp->tclass = opts.tclass;
 	if (udp_set_next_hop(udp, &opts) == 0)
 		return udp;
-	free(udp);
+	eci_endpoint_free(&udp->ep);
 	return NULL;
 }
 
@@ -116,7 +114,7 @@ EC_API int ec_udp_open(struct ec_udp **ret, struct ec_l2 *l2, const char *local,
 	if (r == 0)
 		r = eci_udp_start(udp, &q->reply.opened.items[0]);
 	if (r < 0)
-		free(udp);
+		eci_endpoint_free(&udp->ep);
 	else
 		*ret = udp;
 	return r;
@@ -127,7 +125,7 @@ void eci_udp_free(struct ec_udp *udp)
 	eci_neigh_forget(udp);
 	LIST_REMOVE(udp, of_l2);
 	eci_endpoint_forget(&udp->ep);
-	free(udp);
+	eci_endpoint_free(&udp->ep);
 }
 
 EC_API void ec_udp_close(struct ec_udp *udp)

@@ -48,7 +48,7 @@ struct client *client_new(struct clients *all, int fd, loop_fn *on_request)
 	}
 	client->all = all;
 	client->fd = fd;
-	client->pool = (struct pool)POOL(struct endpoint);
+	client->pool = (struct ecp_pool)ECP_POOL(struct endpoint);
 	client_identify(client);
 	if (client_join(client) < 0) {
 		loop_fd_stop(all->loop, &client->request);
@@ -99,7 +99,7 @@ void client_free(struct client *client)
 	if (client->next)
 		client->next->prev = client->prev;
 	all->n--;
-	pool_fini(&client->pool);
+	ecp_pool_fini(&client->pool);
 	free(client->gids);
 	free(client);
 }
@@ -322,7 +322,7 @@ static unsigned flags_of(enum ecp_endpoint_kind kind)
 static void endpoint_free(struct endpoint *ep)
 {
 	policy_put(ep->policy);
-	pool_put(&ep->client->pool, ep);
+	ecp_pool_put(&ep->client->pool, ep);
 }
 
 int client_open(struct client *client, const struct ecp_open_item *item,
@@ -333,7 +333,7 @@ int client_open(struct client *client, const struct ecp_open_item *item,
 	err->code = 0;
 	if (!ch)
 		return ecp_error_set(err, -ENOTCONN, "attach to an interface first");
-	struct endpoint *ep = pool_get(&client->pool);
+	struct endpoint *ep = ecp_pool_get(&client->pool);
 	if (!ep)
 		return ecp_error_set(err, -ENOMEM, "out of memory");
 	ep->client = client;

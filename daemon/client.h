@@ -12,8 +12,8 @@
 #include "daemon/denials.h"
 #include "daemon/loop.h"
 #include "daemon/policy.h"
-#include "daemon/pool.h"
 #include "proto/msg.h"
+#include "proto/pool.h"
 
 /* All clients, and the limits that hold for each. */
 struct clients {
@@ -45,7 +45,7 @@ struct client {
 	struct loop_fd request, bell;
 	struct datapath *dp; /* NULL until it attaches */
 	struct channel *channel;
-	struct pool pool;                 /* of its endpoints */
+	struct ecp_pool pool;             /* of its endpoints */
 	struct ecp_endpoint_stats closed; /* of its endpoints that are gone */
 	void *control;                    /* control.c's */
 };

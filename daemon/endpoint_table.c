@@ -8,7 +8,7 @@
  */
 #include "daemon/endpoint_table.h"
 
-#include "daemon/pool.h"
+#include "proto/pool.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@ struct station {
 
 struct endpoint_table {
 	struct hash stations, udp, groups;
-	struct pool pool; /* of struct station */
+	struct ecp_pool pool; /* of struct station */
 	uint32_t n_any_groups;
 	struct endpoint *defaults; /* list */
 };
@@ -36,7 +36,7 @@ struct endpoint_table *endpoint_table_new(void)
 	struct endpoint_table *table = calloc(1, sizeof(*table));
 	if (!table)
 		return NULL;
-	table->pool = (struct pool)POOL(struct station);
+	table->pool = (struct ecp_pool)ECP_POOL(struct station);
 	if (hash_init(&table->stations) == 0 && hash_init(&table->udp) == 0 &&
 	    hash_init(&table->groups) == 0)
 		return table;
@@ -49,7 +49,7 @@ void endpoint_table_free(struct endpoint_table *table)
 	hash_fini(&table->stations);
 	hash_fini(&table->udp);
 	hash_fini(&table->groups);
-	pool_fini(&table->pool);
+	ecp_pool_fini(&table->pool);
 	free(table);
 }
 
@@ -77,12 +77,12 @@ static struct endpoint *first_of(const struct endpoint_table *table,
 /* Put ep first on a new station.  0 or -ENOMEM. */
 static int station_new(struct endpoint_table *table, struct endpoint *ep, uint64_t hash)
 {
-	struct station *st = pool_get(&table->pool);
+	struct station *st = ecp_pool_get(&table->pool);
 	if (!st)
 		return -ENOMEM;
 	int r = hash_insert(&table->stations, hash, ep);
 	if (r < 0) {
-		pool_put(&table->pool, st);
+		ecp_pool_put(&table->pool, st);
 		return r;
 	}
 	st->l2 = ep;
@@ -323,7 +323,7 @@ static void l2_remove(struct endpoint_table *table, struct endpoint *ep)
 		st->l2->udp_here = ep->udp_here;
 	} else {
 		hash_remove(&table->stations, hash, ep);
-		pool_put(&table->pool, st);
+		ecp_pool_put(&table->pool, st);
 	}
 }
 

@@ -19,6 +19,7 @@
 
 #define MAC1 "02:00:00:00:00:01"
 #define MAC2 "02:00:00:00:00:02"
+#define MAC3 "02:00:00:00:00:03"
 #define MS   INT64_C(1000000)
 #define SOON (2000 * MS) /* what must come comes before this */
 
@@ -299,6 +300,41 @@ START_TEST(test_close_after_send)
 		expect_raw(b, "bye");
 	if (_i)
 		ec_relay_close(there);
+}
+END_TEST
+
+/* From one endpoint and another in turn; the seventh is too long and ends it. */
+START_TEST(test_many_in_one_call)
+{
+	static const uint8_t large[9999];
+	enum { N = 20, BAD = 7 };
+	struct ec_l2 *to = open_raw(MAC2, 0),
+		     *from[] = {open_raw(MAC1, 0), open_raw(MAC3, 0)};
+	struct ec_send frames[N];
+	uint8_t bytes[N], got;
+	for (unsigned i = 0; i < N; i++) {
+		bytes[i] = (uint8_t)i;
+		frames[i] = (struct ec_send){from[i % 2], &bytes[i], 1, TYPE, {0}};
+		memcpy(frames[i].dst, mac_of(to), 6);
+	}
+	ck_assert_int_eq(ec_relay_send(relay, frames, N, 0), N);
+	for (unsigned i = 0; i < N; i++) {
+		ck_assert_int_eq(ec_l2_recv(to, &got, 1, 0, NULL), 1);
+		ck_assert_uint_eq(got, i);
+	}
+	frames[BAD].payload = large;
+	frames[BAD].len = sizeof(large);
+	ck_assert_int_eq(ec_relay_send(relay, frames, N, 0), BAD);
+	for (unsigned i = 0; i < BAD; i++)
+		ck_assert_int_eq(ec_l2_recv(to, &got, 1, 0, NULL), 1);
+	ck_assert_int_eq(ec_relay_send(relay, frames + BAD, N - BAD, 0), -EMSGSIZE);
+	ck_assert_int_eq(ec_relay_send(relay, frames, 0, 0), 0);
+	expect_nothing(to);
+	/* held back, and let go */
+	ck_assert_int_eq(ec_relay_send(relay, frames, BAD, EC_MORE), BAD);
+	ck_assert_int_eq(ec_relay_flush(relay), 0);
+	for (unsigned i = 0; i < BAD; i++)
+		ck_assert_int_eq(ec_l2_recv(to, &got, 1, 0, NULL), 1);
 }
 END_TEST
 
@@ -769,6 +805,7 @@ int main(void)
 	tcase_add_test(tc, test_others_are_set_aside);
 	tcase_add_test(tc, test_queues_drop_the_oldest);
 	tcase_add_test(tc, test_batch);
+	tcase_add_test(tc, test_many_in_one_call);
 	tcase_add_test(tc, test_deadlines);
 	tcase_add_test(tc, test_fd_is_level_triggered);
 	tcase_add_test(tc, test_full_ring);

@@ -1,7 +1,7 @@
 /*
  * pool.c - chunks of objects.
  */
-#include "daemon/pool.h"
+#include "proto/pool.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,16 +12,17 @@
 #define CHUNK_MOST  (2u << 20) /* a huge page */
 
 /* Stands in the first line of each. */
-struct pool_chunk {
-	struct pool_chunk *next;
+struct ecp_pool_chunk {
+	struct ecp_pool_chunk *next;
 };
 
-static int pool_grow(struct pool *pool)
+static int ecp_pool_grow(struct ecp_pool *pool)
 {
 	size_t size = pool->chunk_size ? pool->chunk_size * 2 : CHUNK_FIRST;
 	if (size > CHUNK_MOST)
 		size = CHUNK_MOST;
-	struct pool_chunk *chunk = aligned_alloc(size == CHUNK_MOST ? size : LINE, size);
+	struct ecp_pool_chunk *chunk =
+	    aligned_alloc(size == CHUNK_MOST ? size : LINE, size);
 	if (!chunk)
 		return -1;
 	if (size == CHUNK_MOST)
@@ -34,13 +35,14 @@ static int pool_grow(struct pool *pool)
 	return 0;
 }
 
-void *pool_get(struct pool *pool)
+void *ecp_pool_get(struct ecp_pool *pool)
 {
 	void *object = pool->free;
 	if (object) {
 		memcpy(&pool->free, object, sizeof(pool->free));
 	} else {
-		if ((size_t)(pool->end - pool->next) < pool->size && pool_grow(pool) < 0)
+		if ((size_t)(pool->end - pool->next) < pool->size &&
+		    ecp_pool_grow(pool) < 0)
 			return NULL;
 		object = pool->next;
 		pool->next += pool->size;
@@ -48,16 +50,16 @@ void *pool_get(struct pool *pool)
 	return memset(object, 0, pool->size);
 }
 
-void pool_put(struct pool *pool, void *object)
+void ecp_pool_put(struct ecp_pool *pool, void *object)
 {
 	memcpy(object, &pool->free, sizeof(pool->free));
 	pool->free = object;
 }
 
-void pool_fini(struct pool *pool)
+void ecp_pool_fini(struct ecp_pool *pool)
 {
 	while (pool->chunks) {
-		struct pool_chunk *next = pool->chunks->next;
+		struct ecp_pool_chunk *next = pool->chunks->next;
 		free(pool->chunks);
 		pool->chunks = next;
 	}

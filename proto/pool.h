@@ -6,28 +6,28 @@
  * size of a huge page, and from there on the kernel is asked for one.  Memory goes back when
  * the pool ends.  Knows libc only.  One thread.
  */
-#ifndef POOL_H
-#define POOL_H
+#ifndef ECP_POOL_H
+#define ECP_POOL_H
 
 #include <stddef.h>
 
-struct pool_chunk;
+struct ecp_pool_chunk;
 
-struct pool {
+struct ecp_pool {
 	size_t size; /* of an object: a divisor or a multiple of 64 */
-	struct pool_chunk *chunks;
+	struct ecp_pool_chunk *chunks;
 	void *free;
 	char *next, *end; /* what is untouched of the newest chunk */
 	size_t chunk_size;
 };
 
-#define POOL(type)                                                                         \
+#define ECP_POOL(type)                                                                     \
 	{                                                                                  \
 		.size = sizeof(type)                                                       \
 	}
 
-void *pool_get(struct pool *pool); /* zeroed; NULL: out of memory */
-void pool_put(struct pool *pool, void *object);
-void pool_fini(struct pool *pool); /* with all that came from it */
+void *ecp_pool_get(struct ecp_pool *pool); /* zeroed; NULL: out of memory */
+void ecp_pool_put(struct ecp_pool *pool, void *object);
+void ecp_pool_fini(struct ecp_pool *pool); /* with all that came from it */
 
 #endif
