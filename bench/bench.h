@@ -44,10 +44,12 @@ uint64_t interface_rx_packets(const char *ifname);
 
 /*
  * Send n_frames prepared frames of len bytes, over and over, for so many seconds, 64 in one
- * sendmmsg(); returns how many were sent.
+ * sendmmsg(); returns how many were sent.  Paced: so many a second, 0 is as many as go.
  */
 uint64_t raw_send_for(int fd, const uint8_t *frames, unsigned n_frames, unsigned len,
 		      double seconds);
+uint64_t raw_send_paced(int fd, const uint8_t *frames, unsigned n_frames, unsigned len,
+			double seconds, double per_second);
 
 /* The same by AF_XDP, each frame copied into its memory.  Possible: the kernel has it. */
 struct raw_xdp;
@@ -57,9 +59,17 @@ uint64_t raw_xdp_send_for(struct raw_xdp *xdp, const uint8_t *frames, unsigned n
 			  unsigned len, double seconds);
 void raw_xdp_close(struct raw_xdp *xdp);
 
-/* A TPACKET_V2 ring that waits as the daemon does. */
+/*
+ * Received on an interface without anybody sending: the kernel makes frames like this one,
+ * for n_endpoints in random order.  Possible: it can.
+ */
+bool live_frames_possible(void);
+uint64_t live_frames_for(const char *ifname, const uint8_t *frame, unsigned n_endpoints,
+			 unsigned len, double seconds);
+
+/* A TPACKET_V2 ring that waits as the daemon does, or a V3 ring that takes whole blocks. */
 struct raw_ring;
-struct raw_ring *raw_ring_open(const char *ifname);
+struct raw_ring *raw_ring_open(const char *ifname, bool by_block);
 /* Take what is there, at most until the deadline; returns how many frames (0: time is over). */
 unsigned raw_ring_take(struct raw_ring *ring, double deadline);
 uint64_t raw_ring_drops(struct raw_ring *ring);

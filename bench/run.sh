@@ -1,7 +1,7 @@
 #!/bin/bash
 # run.sh - make bench: everything side by side in one go, in network namespaces of its own.
 #   BENCH_RUNS   how often each case runs (default 5; medians are printed)
-#   BENCH_ONLY   receive, send, rtt, memory or claims: only this part
+#   BENCH_ONLY   receive, send, rtt, macvlan, steady, memory or claims: only this part
 set -eu
 # shellcheck source=tests/netns/lib.sh
 . "$(dirname "$0")/../tests/netns/lib.sh"
