@@ -116,14 +116,18 @@ static void receive_from(const struct generator *g)
 }
 
 #define BARE_LONG "receive V2, 1500 B: bare ring"
+#define BARE_300  "receive V2, 300 kpps of sendmmsg: bare ring"
 
 void receive_all(void)
 {
-	const struct load long_ones = {1000, LONG_LEN};
+	const struct load long_ones = {1000, LONG_LEN}, some = {1, FRAME_LEN, .kpps = 300};
 	for (size_t i = 0; i < sizeof(generators) / sizeof(generators[0]); i++)
 		if (!generators[i].possible || generators[i].possible())
 			receive_from(&generators[i]);
 	receive_bare(BARE_LONG, &long_ones, false);
 	receive_daemon("receive V2, 1500 B: 1,000 endpoints", BARE_LONG, &long_ones, NULL);
+	receive_bare(BARE_300, &some, false);
+	receive_daemon("receive V2, 300 kpps of sendmmsg: 1 endpoint", BARE_300, &some,
+		       NULL);
 	receive_foreign();
 }

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define BATCH    64
-#define PER_CALL (1u << 14)
+#define PER_CALL (1u << 17)
 
 #define INSN(op, d, s, o, i)                                                               \
 	(struct bpf_insn)                                                                  \

@@ -4,10 +4,10 @@
 #include "proto/pace.h"
 
 #define WINDOW_NS   500000
-#define LOAD_FRAMES 50 /* of a window: 100,000 a second */
-#define BURST       64 /* gather that many ... */
+#define LOAD_FRAMES 50  /* of a window: 100,000 a second */
+#define BURST       128 /* gather that many ... */
 #define SLEEP_MIN   20
-#define SLEEP_MAX   100 /* ... but make nobody wait longer */
+#define SLEEP_MAX   150 /* ... but make nobody wait longer */
 
 static uint32_t time_of_burst(uint32_t frames, int64_t ns)
 {
