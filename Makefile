@@ -91,7 +91,7 @@ $B/etherconnd: $(call obj,daemon/main.c) $B/libdaemon.a $B/libproto.a
 	$Q$(CC) $(cflags) $(CFLAGS) -pie $(ldflags) $(LDFLAGS) -o $@ $^ $(daemon_libs)
 $B/etherconnctl: $(call obj,$(ctl_src)) $B/libproto.a
 	$(call say,LD)
-	$Q$(CC) $(cflags) $(CFLAGS) -pie $(ldflags) $(LDFLAGS) -o $@ $^ $(lib_libs)
+	$Q$(CC) $(cflags) $(CFLAGS) -pie $(ldflags) $(LDFLAGS) -o $@ $^ $(lib_libs) -lpcap
 $B/$(soname): $(call obj,$(lib_src) $(proto_src)) client-lib/libetherconn.map
 	$(call say,LD)
 	$Q$(CC) $(cflags) $(CFLAGS) -shared -Wl,-soname,$(soname) \

@@ -35,16 +35,22 @@ enum ctl_exit ctl_connect(struct ctl *ctl)
 	}
 }
 
-enum ctl_exit ctl_ask(struct ctl *ctl, enum ecp_reply_type expected)
+enum ctl_exit ctl_ask_fds(struct ctl *ctl, enum ecp_reply_type expected, int *fds,
+			  unsigned *n_fds)
 {
 	struct ecp_error err = {0};
-	if (ecp_ask(ctl->fd, &ctl->request, &ctl->reply, ctl->text, NULL, NULL, &err) < 0)
+	if (ecp_ask(ctl->fd, &ctl->request, &ctl->reply, ctl->text, fds, n_fds, &err) < 0)
 		return ctl_complain(CTL_FAILED, "%s", err.text);
 	if (ctl->reply.type == ECP_REP_ERROR)
 		return ctl_complain(CTL_FAILED, "%s", ctl->reply.error.text);
 	if (ctl->reply.type != expected)
 		return ctl_complain(CTL_FAILED, "the daemon answered something else");
 	return CTL_OK;
+}
+
+enum ctl_exit ctl_ask(struct ctl *ctl, enum ecp_reply_type expected)
+{
+	return ctl_ask_fds(ctl, expected, NULL, NULL);
 }
 
 enum ctl_exit ctl_pages(struct ctl *ctl, enum ecp_show what, ctl_page_fn *fn)

@@ -8,6 +8,7 @@
  *   filter.c    which objects of a list           policy.c policy
  *   flow.c      counters per second               rates.c  stats -i, watch
  *   doctor.c, doctor_interface.c    doctor        metrics.c, http.c   metrics
+ *   capture.c, ring.c, pcapng.c, expression.c    capture
  *   table.c     text for people                   document.c   JSON for programs
  *
  * A command is one row in command.c's table and one function: ask the daemon, print on stdout.
@@ -30,6 +31,9 @@ struct ctl_options {
 	bool all, brief, http, json, pretty;
 	unsigned interval_ms; /* 0: none given */
 	uint64_t count;       /* 0: without end */
+	const char *write;    /* to this file; NULL: none given */
+	uint32_t snaplen;     /* bytes; 0: all */
+	uint32_t buffer_kib;  /* 0: none given */
 };
 
 struct ctl {
@@ -67,6 +71,9 @@ enum ctl_exit ctl_connect(struct ctl *ctl);
 
 /* Ask ctl->request; the answer, of this type, is in ctl->reply.  CTL_OK, or it complained. */
 enum ctl_exit ctl_ask(struct ctl *ctl, enum ecp_reply_type expected);
+/* The same, with the descriptors that come with it; as ecp_ask(). */
+enum ctl_exit ctl_ask_fds(struct ctl *ctl, enum ecp_reply_type expected, int *fds,
+			  unsigned *n_fds);
 
 /*
  * Called with each page of a list, in order, without the objects that ctl->filter leaves out.
@@ -90,6 +97,7 @@ enum ctl_exit cmd_stats(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_doctor(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_metrics(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_watch(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit cmd_capture(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_log(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_policy(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_kill(struct ctl *ctl, int argc, char **argv);

@@ -120,6 +120,22 @@ enum ctl_exit filter_parse(struct filter *filter, int argc, char **argv)
 	return CTL_OK;
 }
 
+static bool is_key(const char *word)
+{
+	for (unsigned i = 0; filter_keys[i]; i++)
+		if (!strcmp(filter_keys[i], word))
+			return true;
+	return false;
+}
+
+int filter_count_words(int argc, char **argv)
+{
+	int n = 0;
+	while (n + 1 < argc && is_key(argv[n]))
+		n += 2;
+	return n;
+}
+
 /* ---- matching ---- */
 
 static int compare_ids(const void *a, const void *b)
@@ -203,6 +219,35 @@ void filter_page(const struct filter *filter, struct ecp_page *page)
 		}
 	}
 	page->n = n;
+}
+
+static struct ecp_l2addr l2_of(const struct ecp_capture_aux *aux)
+{
+	struct ecp_l2addr l2 = {.n_vlans = aux->n_vlans > ECP_VLANS_MAX ? ECP_VLANS_MAX
+									: aux->n_vlans};
+	memcpy(l2.mac, aux->mac, ECP_MAC_LEN);
+	for (unsigned i = 0; i < l2.n_vlans; i++)
+		l2.vlans[i].id = aux->vlan[i];
+	return l2;
+}
+
+bool filter_frame(const struct filter *filter, const struct ecp_capture_aux *aux,
+		  const struct ecp_l2addr *own)
+{
+	bool endpoint = aux->flags & ECP_CAPTURE_ENDPOINT;
+	struct ecp_client_info c = {.id = aux->client, .pid = aux->pid, .uid = aux->uid};
+	struct ecp_endpoint_info e = {
+	    .client = aux->client,
+	    .l2 = endpoint ? l2_of(aux) : *own,
+	    .local = {.family = aux->family, .port = aux->port},
+	};
+	if (!aux->client && filter_is_of_clients(filter))
+		return false;
+	memcpy(c.comm, aux->comm, sizeof(c.comm));
+	memcpy(c.interface, aux->interface, sizeof(c.interface));
+	memcpy(e.interface, aux->interface, sizeof(e.interface));
+	memcpy(e.local.ip, aux->ip, sizeof(e.local.ip));
+	return client_matches(filter, &c) && endpoint_matches(filter, &e);
 }
 
 /* ---- the other list ---- */

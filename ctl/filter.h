@@ -9,6 +9,7 @@
 #define CTL_FILTER_H
 
 #include "ctl/ctl.h"
+#include "proto/channel.h"
 
 struct filter {
 	unsigned keys; /* which of the following were given */
@@ -39,6 +40,16 @@ bool filter_is_of_endpoints(const struct filter *filter);
  */
 enum ctl_exit filter_begin(struct ctl *ctl, struct filter *filter, enum ecp_show what);
 void filter_end(struct ctl *ctl, struct filter *filter);
+
+/* How many leading words are KEY VALUE pairs, keys in full? */
+int filter_count_words(int argc, char **argv);
+
+/*
+ * Does a captured frame match, by whose it is?  Nobody's is judged by own, the address and tags
+ * that stand in it.  Needs no list to be read before.
+ */
+bool filter_frame(const struct filter *filter, const struct ecp_capture_aux *aux,
+		  const struct ecp_l2addr *own);
 
 /* Take the objects that do not match out of a page. */
 void filter_page(const struct filter *filter, struct ecp_page *page);

@@ -3,6 +3,8 @@
  */
 #include "ctl/options.h"
 
+#include "proto/channel.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -22,6 +24,9 @@ const struct ctl_option ctl_option_rows[] = {
     {'V', 'V', "version", NULL, "version"},
     {'I', 'i', "interval", "SECONDS", "so often"},
     {'C', 'c', "count", "N", "so many times, then exit"},
+    {'W', 'w', "write", "FILE", "to this file; -: standard output"},
+    {'N', 's', "snaplen", "BYTES", "of each frame at most"},
+    {'B', 'B', "buffer", "KIB", "between the daemon and here (64 to 65536)"},
     {'H', 'H', "http", NULL, "answer the HTTP request on standard input (inetd)"},
 };
 
@@ -108,6 +113,15 @@ static bool take_interval(struct ctl_options *options, const char *text)
 	return true;
 }
 
+static bool take_u32(const char *text, uint32_t min, uint32_t max, uint32_t *ret)
+{
+	uint64_t number;
+	if (!ctl_number(text, max, &number) || number < min)
+		return false;
+	*ret = (uint32_t)number;
+	return true;
+}
+
 static bool take_value(struct ctl_options *options, char id, const char *value)
 {
 	switch (id) {
@@ -129,6 +143,14 @@ static bool take_value(struct ctl_options *options, char id, const char *value)
 		return options->http = true;
 	case 'I':
 		return take_interval(options, value);
+	case 'W':
+		options->write = value;
+		return true;
+	case 'N':
+		return take_u32(value, 1, UINT16_MAX, &options->snaplen);
+	case 'B':
+		return take_u32(value, ECP_RING_MIN >> 10, ECP_RING_MAX >> 10,
+				&options->buffer_kib);
 	case 'C':
 		return ctl_number(value, UINT32_MAX, &options->count) && options->count;
 	}

@@ -230,6 +230,11 @@ void channel_set_state(struct channel *ch, enum ecp_channel_state state)
 	atomic_store_explicit(&ch->d->state, state, memory_order_release);
 }
 
+void channel_set_missed(struct channel *ch, uint64_t n)
+{
+	atomic_store_explicit(&ch->d->capture_missed, n, memory_order_relaxed);
+}
+
 uint32_t channel_rx_used(const struct channel *ch)
 {
 	return (uint32_t)(ch->rx.size - ecp_out_free(&ch->rx));
@@ -266,8 +271,8 @@ static void channel_rx_reclaim(struct channel *ch)
 	}
 }
 
-static void channel_put_frame(uint8_t *to, const struct ecp_tag *tag, const uint8_t *data,
-			      uint32_t len)
+void channel_write_frame(uint8_t *to, const struct ecp_tag *tag, const uint8_t *data,
+			 uint32_t len)
 {
 	if (!tag->present) {
 		memcpy(to, data, len);
@@ -312,7 +317,7 @@ uint8_t *channel_put(struct channel *ch, const struct channel_dest *dest,
 	memcpy(record, &head, sizeof(head));
 	memcpy(record + sizeof(head), aux, sizeof(*aux));
 	uint8_t *frame = record + sizeof(head) + sizeof(*aux);
-	channel_put_frame(frame, tag, data, len);
+	channel_write_frame(frame, tag, data, len);
 	ecp_out_submit(&ch->rx, record_len);
 	*used += room;
 	return frame;

@@ -30,6 +30,12 @@ struct channel_dest {
 	uint32_t limit; /* bytes of the RX ring it may hold */
 };
 
+/* Whose it is, for those who look at its frames. */
+struct channel_owner {
+	uint32_t client, pid, uid;
+	char comm[16];
+};
+
 struct channel {
 	/* RX: to the client */
 	struct ecp_out rx;
@@ -52,14 +58,15 @@ struct channel {
 	uint32_t n_slots, max_slots, first_free, n_endpoints;
 	int peer_fds
 	    [ECP_N_CHANNEL_FDS]; /* the client's copies until they are sent, then -1 */
+	struct channel_owner owner;
 };
 
 /* ---- cold ---- */
 
 /*
  * Make a channel: two sealed and populated memfds, two pipes.  Ring sizes in bytes must satisfy
- * ecp_ring_size_ok(); max_slots is how many endpoints it may ever hold at one time.  0 with
- * *ret, or -errno (-ENOMEM, -EMFILE, ...).
+ * ecp_ring_size_ok(), but tx_size may be 0: then the client sends nothing.  max_slots is how
+ * many endpoints it may ever hold at one time.  0 with *ret, or -errno (-ENOMEM, -EMFILE, ...).
  */
 int channel_new(struct channel **ret, uint32_t rx_size, uint32_t tx_size,
 		uint32_t max_slots, uint64_t session);
@@ -76,7 +83,12 @@ int channel_slot_take(struct channel *ch, struct endpoint *endpoint, uint32_t li
 void channel_slot_give(struct channel *ch, uint32_t id);
 /* Tell the client whether its interface is up. */
 void channel_set_state(struct channel *ch, enum ecp_channel_state state);
+/* ... and how many frames its capture has missed. */
+void channel_set_missed(struct channel *ch, uint64_t n);
 uint32_t channel_rx_used(const struct channel *ch); /* bytes */
+/* Write a whole frame to `to`: the tag that was handed over beside it stands in its place. */
+void channel_write_frame(uint8_t *to, const struct ecp_tag *tag, const uint8_t *data,
+			 uint32_t len);
 
 /* ---- hot ---- */
 

@@ -90,6 +90,8 @@ void client_free(struct client *client)
 	log_debug("client %u (pid %u, %s) is gone", client->id, client->pid, client->comm);
 	if (client->channel)
 		client_detach(client);
+	if (client->capture)
+		client_capture_end(client);
 	loop_fd_stop(all->loop, &client->request);
 	close(client->fd);
 	if (client->prev)
@@ -143,7 +145,7 @@ static void client_bell(void *arg)
 	datapath_wake(client->dp, client->channel);
 }
 
-static int check_ring(const char *which, uint32_t size, struct ecp_error *err)
+int client_check_ring(const char *which, uint32_t size, struct ecp_error *err)
 {
 	if (ecp_ring_size_ok(size))
 		return 0;
@@ -165,10 +167,12 @@ int client_attach(struct client *client, struct datapath *dp, uint32_t rx_ring,
 		client_denied(client, err);
 		return err->code;
 	}
-	if (check_ring("rx_ring", rx_ring, err) < 0 ||
-	    check_ring("tx_ring", tx_ring, err) < 0)
+	if (client_check_ring("rx_ring", rx_ring, err) < 0 ||
+	    client_check_ring("tx_ring", tx_ring, err) < 0)
 		return err->code;
 
+	if (client->capture)
+		return ecp_error_set(err, -EALREADY, "this connection captures");
 	struct channel *ch;
 	int r = channel_new(&ch, rx_ring, tx_ring, all->max_endpoints, all->session);
 	if (r < 0)
@@ -182,6 +186,8 @@ int client_attach(struct client *client, struct datapath *dp, uint32_t rx_ring,
 		return ecp_error_set(err, r, "cannot attach to %s: %s",
 				     dp->relay.netif.name, strerror(-r));
 	}
+	ch->owner = (struct channel_owner){client->id, client->pid, client->uid};
+	memcpy(ch->owner.comm, client->comm, sizeof(ch->owner.comm));
 	client->channel = ch;
 	client->dp = dp;
 	client_apply_limits(client);

@@ -46,6 +46,9 @@ struct client {
 	struct datapath *dp; /* NULL until it attaches */
 	struct channel *channel;
 	struct ecp_pool pool;             /* of its endpoints */
+	struct capture *capture; /* of these datapaths; then it has no channel */
+	struct datapath *captured;
+	unsigned n_captured;
 	struct ecp_endpoint_stats closed; /* of its endpoints that are gone */
 	void *control;                    /* control.c's */
 };
@@ -88,6 +91,17 @@ bool client_close(struct client *client, uint32_t id);
 int client_set_local(struct client *client, uint32_t id, const struct ecp_addr *local,
 		     struct ecp_error *err);
 
+/*
+ * client_capture.c: copy all frames of these datapaths to a capture of the client's.  Ring in
+ * bytes, 0: default; snaplen 0: whole frames.  As above.
+ */
+int client_capture(struct client *client, struct datapath *dps, unsigned n, uint32_t ring,
+		   uint32_t snaplen, struct ecp_error *err);
+void client_capture_end(struct client *client);
+
+/* A ring's size that is none is an error. */
+int client_check_ring(const char *which, uint32_t size, struct ecp_error *err);
+
 /* ---- client_policy.c: each 0, or err->code with *err set, as above ---- */
 
 /* The policy for all that is claimed from now on; takes over the reference. */
@@ -106,6 +120,9 @@ void client_apply_limits(struct client *client);
 /* Ring sizes of 0 become what may be had. */
 int client_judge_attach(const struct client *client, const char *interface, uint32_t *rx,
 			uint32_t *tx, struct ecp_error *err);
+/* May it see what all others send and receive there?  A ring of 0 becomes what may be had. */
+int client_judge_capture(const struct client *client, const char *interface, uint32_t *ring,
+			 struct ecp_error *err);
 /* local: of a UDP endpoint on the L2 endpoint ep, else NULL. */
 int client_judge(const struct client *client, const struct endpoint *ep,
 		 const struct ecp_addr *local, const struct policy_rule **rule,

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* ---- who ---- */
 
@@ -124,6 +125,21 @@ int client_judge_attach(const struct client *client, const char *interface, uint
 		return err->code;
 	default_rings(rule->limits.ring, rx, tx);
 	return policy_limit(rule, "ring", rule->limits.ring, *rx, *tx, err);
+}
+
+int client_judge_capture(const struct client *client, const char *interface, uint32_t *ring,
+			 struct ecp_error *err)
+{
+	struct policy_who who = who_is(client);
+	const struct policy_rule *rule;
+	who.may_capture |= client->uid == geteuid(); /* an operator */
+	if (policy_judge_capture(client->all->policy, &who, interface, &rule, err) < 0)
+		return err->code;
+	const uint32_t limit = rule->limits.ring;
+	if (!*ring)
+		for (*ring = ECP_RX_RING_DEFAULT; limit && *ring > limit;)
+			*ring /= 2;
+	return policy_limit(rule, "ring", limit, *ring, 0, err);
 }
 
 /* ---- claims ---- */

@@ -38,14 +38,20 @@ static struct datapath *find_datapath(struct control *control, const char *inter
 	return NULL;
 }
 
+static int check_version(unsigned version, struct ecp_error *err)
+{
+	if (version == ECP_PROTOCOL_VERSION)
+		return 0;
+	return ecp_error_set(err, -EPROTO, "protocol version %u: this daemon speaks %u",
+			     version, ECP_PROTOCOL_VERSION);
+}
+
 static int serve_attach(struct control *control, struct client *client,
 			const struct ecp_attach *attach, struct ecp_reply *reply,
 			struct ecp_error *err)
 {
-	if (attach->version != ECP_PROTOCOL_VERSION)
-		return ecp_error_set(err, -EPROTO,
-				     "protocol version %u: this daemon speaks %u",
-				     attach->version, ECP_PROTOCOL_VERSION);
+	if (check_version(attach->version, err) < 0)
+		return err->code;
 	struct datapath *dp = find_datapath(control, attach->interface, err);
 	if (!dp)
 		return err->code;
@@ -63,6 +69,32 @@ static int serve_attach(struct control *control, struct client *client,
 	};
 	snprintf(reply->attached.interface, ECP_IFNAME, "%s", netif->name);
 	memcpy(reply->attached.mac, netif->mac, ECP_MAC_LEN);
+	return 0;
+}
+
+static int serve_capture(struct control *control, struct client *client,
+			 const struct ecp_capture *capture, struct ecp_reply *reply,
+			 struct ecp_error *err)
+{
+	struct datapath *dps = control->datapaths;
+	unsigned n = control->n_datapaths;
+	if (check_version(capture->version, err) < 0)
+		return err->code;
+	if (capture->interface[0]) {
+		dps = find_datapath(control, capture->interface, err);
+		n = 1;
+	}
+	if (!dps ||
+	    client_capture(client, dps, n, capture->ring, capture->snaplen, err) < 0)
+		return err->code;
+	log_info("client %u (pid %u, %s) captures%s%s", client->id, client->pid,
+		 client->comm, capture->interface[0] ? " on " : "", capture->interface);
+	reply->type = ECP_REP_CAPTURING;
+	reply->capturing = (struct ecp_capturing){
+	    .version = ECP_PROTOCOL_VERSION,
+	    .ring = (uint32_t)client->capture->channel->rx.size,
+	    .snaplen = client->capture->snaplen,
+	};
 	return 0;
 }
 
@@ -244,9 +276,21 @@ static void serve(struct control *control, struct client *client)
 	case ECP_REQ_POLICY:
 		serve_policy_test(control, client, &req->policy_test, reply, &err);
 		break;
+	case ECP_REQ_CAPTURE:
+		serve_capture(control, client, &req->capture, reply, &err);
+		break;
 	}
 	if (err.code)
 		answer_error(reply, &err);
+}
+
+/* The channel whose descriptors ride with this reply, or NULL. */
+static struct channel *channel_of_reply(const struct client *client,
+					const struct ecp_reply *reply)
+{
+	if (reply->type == ECP_REP_ATTACHED)
+		return client->channel;
+	return reply->type == ECP_REP_CAPTURING ? client->capture->channel : NULL;
 }
 
 /* Returns 0, or -errno if the client cannot be answered. */
@@ -256,11 +300,12 @@ static int send_reply(struct control *control, struct client *client)
 	ssize_t len = ecp_reply_format(reply, control->text, sizeof(control->text));
 	if (len < 0)
 		return (int)len;
-	if (reply->type != ECP_REP_ATTACHED)
+	struct channel *ch = channel_of_reply(client, reply);
+	if (!ch)
 		return ecp_sock_send(client->fd, control->text, (size_t)len, NULL, 0);
-	int r = ecp_sock_send(client->fd, control->text, (size_t)len,
-			      client->channel->peer_fds, ECP_N_CHANNEL_FDS);
-	channel_forget_peer_fds(client->channel);
+	int r = ecp_sock_send(client->fd, control->text, (size_t)len, ch->peer_fds,
+			      ECP_N_CHANNEL_FDS);
+	channel_forget_peer_fds(ch);
 	return r;
 }
 
@@ -367,7 +412,9 @@ void control_end_broken(struct control *control)
 	struct client *next;
 	for (struct client *c = control->clients.first; c; c = next) {
 		next = c->next;
-		if (!c->channel || !c->channel->broken)
+		bool broken = (c->channel && c->channel->broken) ||
+			      (c->capture && c->capture->channel->broken);
+		if (!broken)
 			continue;
 		log_warning(
 		    "client %u (pid %u, %s) ended: it wrote what is no record into its "

@@ -78,6 +78,23 @@ static void list_forget(struct channel **list, uint32_t *n, const struct channel
 		}
 }
 
+/* What the kernel's filter keeps back would be missing. */
+static const struct kernel_claim everything = {.everything = true};
+
+int datapath_capture(struct datapath *dp, struct capture *capture)
+{
+	int r = captures_add(&dp->captures, capture);
+	if (r == 0)
+		relay_claim_add(&dp->relay, &everything);
+	return r;
+}
+
+void datapath_capture_stop(struct datapath *dp, struct capture *capture)
+{
+	if (captures_remove(&dp->captures, capture))
+		relay_claim_remove(&dp->relay, &everything);
+}
+
 void datapath_detach(struct datapath *dp, struct channel *ch)
 {
 	list_forget(dp->channels, &dp->n_channels, ch);

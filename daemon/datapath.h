@@ -10,6 +10,7 @@
 #ifndef DATAPATH_H
 #define DATAPATH_H
 
+#include "daemon/capture.h"
 #include "daemon/channel.h"
 #include "daemon/endpoint_table.h"
 #include "daemon/relay.h"
@@ -23,6 +24,8 @@ struct datapath {
 	struct channel **touched; /* written to in this turn */
 	uint32_t n_awake, n_touched;
 	bool trouble; /* some channel was found broken: the caller ends its client */
+	struct captures
+	    captures; /* looked at once a burst; while there is one, all is slower */
 };
 
 /*
@@ -36,6 +39,10 @@ void datapath_stop(struct datapath *dp); /* closes the relay; no channel may be 
 int datapath_attach(struct datapath *dp, struct channel *ch);
 /* Forget a channel; its endpoints must have left the table. */
 void datapath_detach(struct datapath *dp, struct channel *ch);
+
+/* Copy all frames to a capture, until datapath_capture_stop().  0 or -ENOMEM. */
+int datapath_capture(struct datapath *dp, struct capture *capture);
+void datapath_capture_stop(struct datapath *dp, struct capture *capture);
 
 /* ch has rung: poll it from now on. */
 void datapath_wake(struct datapath *dp, struct channel *ch);

@@ -251,6 +251,71 @@ static void rx_lookup(const struct datapath *dp, struct rx *rx, unsigned n)
 	}
 }
 
+/* Each of the n frames to where it belongs.  Returns how many were good: those are in rx. */
+static unsigned rx_frames(struct datapath *dp, const struct relay_frame *raw, unsigned n,
+			  struct rx *rx)
+{
+	unsigned good = rx_parse(dp, raw, n, rx);
+	rx_lookup(dp, rx, good);
+	for (unsigned i = 0; i < good; i++)
+		if (rx[i].frame.multicast)
+			rx_multicast(dp, &rx[i]);
+		else
+			rx_unicast(dp, &rx[i]);
+	return good;
+}
+
+/* The only client that this multicast frame is for; NULL: several, or nobody. */
+static const struct channel *rx_only_receiver(const struct datapath *dp,
+					      const struct rx *rx)
+{
+	const struct group *group = endpoint_table_group(dp->table, &rx->frame);
+	const struct group *any = endpoint_table_group_any(dp->table, &rx->frame);
+	if (!group || !group->n_members)
+		group = any;
+	else if (any && any->n_members)
+		return NULL;
+	return group && group->n_members == 1 ? group->members[0].channel : NULL;
+}
+
+/* What became of one frame (rx NULL: it was no good one), for those who look. */
+static void rx_capture(struct datapath *dp, const struct relay_frame *raw,
+		       const struct rx *rx, const struct ecp_relay_stats *before)
+{
+	const struct ecp_relay_stats *stats = &dp->relay.stats;
+	struct captured seen = {
+	    .direction = ECP_CAPTURE_IN,
+	    .time_ns = raw->time_ns,
+	    .interface = dp->relay.netif.name,
+	    .data = dp->captures.image,
+	    .len = raw->len + (raw->tag.present ? ECP_TAG_LEN : 0),
+	    .ep = rx && !rx->frame.multicast ? rx->ep : NULL,
+	};
+	if (seen.len > CAPTURE_IMAGE)
+		return; /* no frame: no interface has such an MTU */
+	channel_write_frame(dp->captures.image, &raw->tag, raw->data, raw->len);
+	if (rx && raw->flags & (RELAY_FRAME_CSUM_PARTIAL | RELAY_FRAME_CSUM_UNKNOWN))
+		rx_complete_checksum(raw, &rx->frame, dp->captures.image);
+	if (stats->rx_default != before->rx_default)
+		seen.ep = endpoint_table_defaults(dp->table);
+	if (rx && rx->frame.multicast && stats->rx_multicast != before->rx_multicast)
+		seen.owner = rx_only_receiver(dp, rx);
+	capture_find_reason(&seen, before, stats);
+	captures_put(&dp->captures, &seen);
+}
+
+/* While somebody captures: one by one, so that it is known which frame met which end. */
+static void rx_frames_captured(struct datapath *dp, const struct relay_frame *raw,
+			       unsigned n, struct rx *rx)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct ecp_relay_stats before = dp->relay.stats;
+		unsigned good = rx_frames(dp, &raw[i], 1, rx);
+		rx_capture(dp, &raw[i], good ? rx : NULL, &before);
+	}
+	dp->trouble |= captures_publish(&dp->captures);
+}
+
 /* One burst.  Returns how many frames the relay had. */
 static unsigned rx_burst(struct datapath *dp)
 {
@@ -260,13 +325,10 @@ static unsigned rx_burst(struct datapath *dp)
 	int n = relay->ops->rx_peek(relay, raw, RELAY_BURST);
 	if (n <= 0)
 		return 0;
-	unsigned good = rx_parse(dp, raw, (unsigned)n, rx);
-	rx_lookup(dp, rx, good);
-	for (unsigned i = 0; i < good; i++)
-		if (rx[i].frame.multicast)
-			rx_multicast(dp, &rx[i]);
-		else
-			rx_unicast(dp, &rx[i]);
+	if (dp->captures.n)
+		rx_frames_captured(dp, raw, (unsigned)n, rx);
+	else
+		rx_frames(dp, raw, (unsigned)n, rx);
 	relay->ops->rx_release(relay);
 	return (unsigned)n;
 }

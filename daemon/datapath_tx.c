@@ -149,11 +149,81 @@ static uint32_t tx_allowance(struct channel *ch)
 	return ch->tx_rate.rate ? bucket_look(&ch->tx_rate, bucket_clock_ns()) : UINT32_MAX;
 }
 
+/* Records from `first` up to `end`, of which allowance may be sent.  Returns how many were. */
+static uint32_t tx_records(struct datapath *dp, const struct tx_burst *burst,
+			   unsigned first, unsigned end, uint32_t allowance, struct tx *tx)
+{
+	uint32_t sent = 0;
+	for (unsigned i = first; i < end; i++) {
+		struct endpoint *ep = burst->endpoints[i];
+		if (!ep) {
+			dp->relay.stats.tx_closed++;
+		} else if (sent == allowance) {
+			dp->relay.stats.tx_limited++;
+			ep->tx_dropped++;
+		} else if (tx_record(dp, ep, &burst->records[i], tx)) {
+			sent++;
+			ep->tx++;
+			ep->tx_bytes += ep->header_len + burst->records[i].len;
+		} else {
+			ep->tx_dropped++;
+		}
+	}
+	return sent;
+}
+
+/*
+ * The frame that this record asks for, made where no client can write; the record is led there,
+ * so that what is judged, sent and captured is the same.  Without an endpoint there is no source.
+ */
+static struct relay_buffer tx_image(const struct captures *captures,
+				    const struct endpoint *ep, struct channel_tx *record)
+{
+	static const struct endpoint nobody = {.header_len = ECP_ETH_HLEN};
+	struct relay_buffer image = {.data = captures->image, .room = CAPTURE_IMAGE};
+	struct channel_tx cut = *record;
+	/* longer than any MTU: it will be refused before a byte of it is read */
+	if (cut.len > CAPTURE_IMAGE - ECP_ETH_HLEN_MAX)
+		cut.len = CAPTURE_IMAGE - ECP_ETH_HLEN_MAX;
+	ep = ep ? ep : &nobody;
+	tx_write(ep, &cut, &image);
+	record->payload = image.data + ep->header_len;
+	return image;
+}
+
+/* While somebody captures: one by one, so that it is known which frame met which end. */
+static uint32_t tx_records_captured(struct datapath *dp, const struct channel *ch,
+				    struct tx_burst *burst, uint32_t allowance,
+				    struct tx *tx)
+{
+	uint32_t sent = 0;
+	for (unsigned i = 0; i < burst->n; i++) {
+		const struct ecp_relay_stats before = dp->relay.stats;
+		struct relay_buffer image =
+		    tx_image(&dp->captures, burst->endpoints[i], &burst->records[i]);
+		sent += tx_records(dp, burst, i, i + 1, allowance - sent, tx);
+		tx_flush(dp, tx);
+		struct captured seen = {
+		    .direction = ECP_CAPTURE_OUT,
+		    .time_ns = capture_now_ns(),
+		    .interface = dp->relay.netif.name,
+		    .data = image.data,
+		    .len = image.len,
+		    .ep = burst->endpoints[i],
+		    .owner = ch,
+		};
+		capture_find_reason(&seen, &before, &dp->relay.stats);
+		captures_put(&dp->captures, &seen);
+	}
+	dp->trouble |= captures_publish(&dp->captures);
+	return sent;
+}
+
 /* At most one burst of a channel.  Returns how many records it took. */
 static unsigned tx_channel(struct datapath *dp, struct channel *ch, struct tx *tx)
 {
 	struct tx_burst burst;
-	unsigned sent = 0;
+	uint32_t sent;
 	if (!channel_tx_refresh(ch)) {
 		dp->trouble |= ch->broken;
 		return 0;
@@ -161,21 +231,10 @@ static unsigned tx_channel(struct datapath *dp, struct channel *ch, struct tx *t
 	tx_take(ch, &burst);
 	const uint32_t allowance = tx_allowance(ch);
 	dp->relay.stats.tx_offered += burst.n;
-	for (unsigned i = 0; i < burst.n; i++) {
-		struct endpoint *ep = burst.endpoints[i];
-		if (!ep) {
-			dp->relay.stats.tx_closed++;
-		} else if (sent == allowance) {
-			dp->relay.stats.tx_limited++;
-			ep->tx_dropped++;
-		} else if (tx_record(dp, ep, &burst.records[i], tx)) {
-			sent++;
-			ep->tx++;
-			ep->tx_bytes += ep->header_len + burst.records[i].len;
-		} else {
-			ep->tx_dropped++;
-		}
-	}
+	if (dp->captures.n)
+		sent = tx_records_captured(dp, ch, &burst, allowance, tx);
+	else
+		sent = tx_records(dp, &burst, 0, burst.n, allowance, tx);
 	bucket_take(&ch->tx_rate, sent);
 	channel_tx_release(ch);
 	dp->trouble |= ch->broken;

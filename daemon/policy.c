@@ -241,6 +241,15 @@ int policy_judge(const struct policy *policy, const struct policy_who *who,
 	return judge_l2(*rule, who, claim, err);
 }
 
+int policy_judge_capture(const struct policy *policy, const struct policy_who *who,
+			 const char *interface, const struct policy_rule **rule,
+			 struct ecp_error *err)
+{
+	if (policy_rule_find(policy, who, interface, rule, err) < 0)
+		return err->code;
+	return judge_capture(*rule, who, interface, err);
+}
+
 int policy_limit(const struct policy_rule *rule, const char *limit_name, uint64_t limit,
 		 uint64_t used, uint64_t more, struct ecp_error *err)
 {

@@ -134,6 +134,11 @@ int policy_judge(const struct policy *policy, const struct policy_who *who,
 		 const struct policy_claim *claim, const struct policy_rule **rule,
 		 struct ecp_error *err);
 
+/* May who see every frame on that interface?  Decided as for a mirror.  As above. */
+int policy_judge_capture(const struct policy *policy, const struct policy_who *who,
+			 const char *interface, const struct policy_rule **rule,
+			 struct ecp_error *err);
+
 /* used of a limit; more is asked for.  0, or -EDQUOT if that is too much; limit 0: none. */
 int policy_limit(const struct policy_rule *rule, const char *limit_name, uint64_t limit,
 		 uint64_t used, uint64_t more, struct ecp_error *err);

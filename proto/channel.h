@@ -5,7 +5,7 @@
  *   page 0   line 0  constants, for humans            line 0  unused
  *            line 1  rx_prod                          line 1  tx_prod
  *            line 2  tx_cons, tx_wake_at              line 2  rx_cons, rx_wake_at
- *            line 3  state                            line 3  tx_space_at
+ *            line 3  state, capture_missed            line 3  tx_space_at
  *   4096 ..  RX ring: frames to the client            TX ring: payloads to the interface
  *
  * Each is one memfd of the daemon's making, sealed against resizing.  The client maps D
@@ -61,6 +61,7 @@ struct ecp_daemon_page {
 	_Alignas(ECP_CACHE_LINE) _Atomic uint64_t tx_cons;
 	_Atomic uint64_t tx_wake_at;
 	_Alignas(ECP_CACHE_LINE) _Atomic uint32_t state; /* enum ecp_channel_state */
+	_Atomic uint64_t capture_missed; /* frames of a capture that found a full ring */
 };
 
 struct ecp_client_page {
@@ -78,6 +79,7 @@ static_assert(offsetof(struct ecp_daemon_page, rx_prod) == 64, "line 1");
 static_assert(offsetof(struct ecp_daemon_page, tx_cons) == 128, "line 2");
 static_assert(offsetof(struct ecp_daemon_page, tx_wake_at) == 136, "line 2");
 static_assert(offsetof(struct ecp_daemon_page, state) == 192, "line 3");
+static_assert(offsetof(struct ecp_daemon_page, capture_missed) == 200, "line 3");
 static_assert(sizeof(struct ecp_daemon_page) == 256, "four lines");
 static_assert(offsetof(struct ecp_client_page, tx_prod) == 64, "line 1");
 static_assert(offsetof(struct ecp_client_page, rx_cons) == 128, "line 2");
@@ -90,6 +92,7 @@ enum ecp_record_type {
 	ECP_RECORD_PAD = 1, /* nothing; reaches exactly to the ring's end */
 	ECP_RECORD_RX,      /* aux: struct ecp_rx_aux; payload: the whole frame */
 	ECP_RECORD_TX,      /* aux: struct ecp_tx_aux; payload: from layer 3 on */
+	ECP_RECORD_CAPTURE, /* aux: struct ecp_capture_aux; payload: the frame, as far as asked */
 };
 
 enum ecp_record_flags {
@@ -128,11 +131,42 @@ struct ecp_tx_aux {
 	uint16_t ethertype; /* host order */
 };
 
+enum ecp_capture_direction { ECP_CAPTURE_IN = 1, ECP_CAPTURE_OUT = 2 };
+
+enum ecp_capture_flags {
+	ECP_CAPTURE_DROPPED = 1 << 0, /* for the reason that stands in reason */
+	ECP_CAPTURE_ENDPOINT =
+	    1 << 1, /* the head's endpoint and generation are the client's */
+};
+
+/*
+ * One frame of a capture, what became of it, and whose it is.  All of that stands in the record,
+ * for an endpoint may be gone before anybody could ask about it.  Texts end with a NUL.
+ */
+struct ecp_capture_aux {
+	uint64_t time_ns;   /* CLOCK_REALTIME */
+	uint32_t frame_len; /* whole; the payload may be less */
+	uint8_t direction;  /* enum ecp_capture_direction */
+	uint8_t flags;      /* enum ecp_capture_flags */
+	uint8_t n_vlans;    /* the endpoint's, as are mac, family, ip and port */
+	uint8_t family;     /* of a UDP endpoint's address: 4, 6; 0: it is none */
+	char reason[24];    /* the name of a counter of stats.h, or "" */
+	char interface[16]; /* the relay's */
+	uint32_t client;    /* whose; 0: nobody's, and all that follows is 0 */
+	uint32_t pid, uid;
+	uint16_t vlan[2];
+	char comm[16];
+	uint8_t mac[6];
+	uint16_t port;
+	uint8_t ip[16];
+};
+
 static_assert(sizeof(struct ecp_record) == 16, "record header");
 static_assert(offsetof(struct ecp_record, aux_len) == 6, "record header");
 static_assert(offsetof(struct ecp_record, endpoint) == 8, "record header");
 static_assert(sizeof(struct ecp_rx_aux) == 16, "rx aux");
 static_assert(sizeof(struct ecp_tx_aux) == 8, "tx aux");
+static_assert(sizeof(struct ecp_capture_aux) == 112, "capture aux");
 
 /* Room that a record of len bytes takes in a ring. */
 static inline uint64_t ecp_record_room(uint64_t len)

@@ -36,6 +36,7 @@ enum ecp_request_type {
 	ECP_REQ_LOG,       /* operators: set the log level */
 	ECP_REQ_KILL,      /* operators: end a client's connection */
 	ECP_REQ_POLICY,    /* operators: what would the policy say? */
+	ECP_REQ_CAPTURE,   /* a copy of every frame: a connection of its own */
 };
 
 enum ecp_show { ECP_SHOW_RELAYS, ECP_SHOW_CLIENTS, ECP_SHOW_ENDPOINTS };
@@ -109,6 +110,13 @@ struct ecp_policy_test {
 	struct ecp_addr udp; /* a UDP endpoint on it */
 };
 
+struct ecp_capture {
+	unsigned version;
+	char interface[ECP_IFNAME]; /* "": all */
+	uint32_t ring;              /* bytes, a power of two; 0: the daemon's default */
+	uint32_t snaplen; /* most bytes of each frame; 0: all that a record may hold */
+};
+
 struct ecp_request {
 	enum ecp_request_type type;
 	union {
@@ -120,6 +128,7 @@ struct ecp_request {
 		struct ecp_log log;
 		struct ecp_kill kill;
 		struct ecp_policy_test policy_test;
+		struct ecp_capture capture;
 	};
 };
 
@@ -219,6 +228,12 @@ struct ecp_policy_verdict {
 	struct ecp_policy_limits limits;
 };
 
+/* Answer to CAPTURE; descriptors as with ATTACHED. */
+struct ecp_capturing {
+	unsigned version;
+	uint32_t ring, snaplen; /* as they are */
+};
+
 enum ecp_reply_type {
 	ECP_REP_ERROR,
 	ECP_REP_ATTACHED,
@@ -229,6 +244,7 @@ enum ecp_reply_type {
 	ECP_REP_PAGE,
 	ECP_REP_DONE, /* to what has no other answer */
 	ECP_REP_POLICY,
+	ECP_REP_CAPTURING,
 };
 
 struct ecp_reply {
@@ -241,6 +257,7 @@ struct ecp_reply {
 		struct ecp_status status;
 		struct ecp_page page;
 		struct ecp_policy_verdict policy;
+		struct ecp_capturing capturing;
 	};
 };
 

@@ -378,6 +378,21 @@ static void write_policy(struct ecp_json_writer *w, const struct ecp_reply *rep)
 	write_limits(w, &v->limits);
 }
 
+static void read_capturing(const struct ecp_json *obj, struct ecp_reply *rep,
+			   struct ecp_error *err)
+{
+	rep->capturing.version = ecp_field_read_u32(obj, "version", err);
+	rep->capturing.ring = ecp_field_read_u32(obj, "ring", err);
+	rep->capturing.snaplen = ecp_field_read_u32(obj, "snaplen", err);
+}
+
+static void write_capturing(struct ecp_json_writer *w, const struct ecp_reply *rep)
+{
+	ecp_json_put_u64(w, "version", rep->capturing.version);
+	ecp_json_put_u64(w, "ring", rep->capturing.ring);
+	ecp_json_put_u64(w, "snaplen", rep->capturing.snaplen);
+}
+
 static const struct {
 	const char *name;
 	void (*read)(const struct ecp_json *, struct ecp_reply *, struct ecp_error *);
@@ -391,6 +406,7 @@ static const struct {
     [ECP_REP_PAGE] = {"page", read_page, write_page},
     [ECP_REP_DONE] = {"done", read_empty, write_empty},
     [ECP_REP_POLICY] = {"policy", read_policy, write_policy},
+    [ECP_REP_CAPTURING] = {"capturing", read_capturing, write_capturing},
 };
 
 #define N_REPLIES (sizeof(replies) / sizeof(*replies))

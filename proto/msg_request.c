@@ -265,6 +265,32 @@ static void write_policy_test(struct ecp_json_writer *w, const struct ecp_reques
 		ecp_field_write_addr(w, "udp", &test->udp);
 }
 
+static void read_capture(const struct ecp_json *obj, struct ecp_request *req,
+			 struct ecp_error *err)
+{
+	static const char *const keys[] = {"request", "version", "interface",
+					   "ring",    "snaplen", NULL};
+	struct ecp_capture *c = &req->capture;
+	if (!ecp_json_check_keys(obj, "capture", keys, err))
+		return;
+	c->version = ecp_field_read_u32(obj, "version", err);
+	ecp_field_read_text(obj, "interface", c->interface, sizeof(c->interface), err);
+	c->ring = ecp_field_read_u32(obj, "ring", err);
+	c->snaplen = ecp_field_read_u32(obj, "snaplen", err);
+}
+
+static void write_capture(struct ecp_json_writer *w, const struct ecp_request *req)
+{
+	const struct ecp_capture *c = &req->capture;
+	ecp_json_put_u64(w, "version", c->version);
+	if (c->interface[0])
+		ecp_json_put_string(w, "interface", c->interface);
+	if (c->ring)
+		ecp_json_put_u64(w, "ring", c->ring);
+	if (c->snaplen)
+		ecp_json_put_u64(w, "snaplen", c->snaplen);
+}
+
 static const struct {
 	const char *name;
 	void (*read)(const struct ecp_json *, struct ecp_request *, struct ecp_error *);
@@ -279,6 +305,7 @@ static const struct {
     [ECP_REQ_LOG] = {"log", read_log, write_log},
     [ECP_REQ_KILL] = {"kill", read_kill, write_kill},
     [ECP_REQ_POLICY] = {"policy_test", read_policy_test, write_policy_test},
+    [ECP_REQ_CAPTURE] = {"capture", read_capture, write_capture},
 };
 
 #define N_REQUESTS (sizeof(requests) / sizeof(*requests))

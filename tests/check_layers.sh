@@ -17,7 +17,7 @@ faults() (
 	# one file owns each outside header
 	owner() { grep -rnE "include <$1" --include='*.[ch]' proto daemon client-lib ctl examples 2>/dev/null | grep -vE "^($2):"; }
 	owner 'ev\.h' 'daemon/loop\.c'
-	owner 'pcap' 'daemon/relay_(pcap|pcapfile|filter)\.c'
+	owner 'pcap' '(daemon/relay_(pcap|pcapfile|filter)|ctl/expression)\.c'
 	owner 'linux/bpf\.h' 'daemon/kernel_filter\.c'
 	owner 'linux/if_packet\.h' 'daemon/packet_ring\.c'
 	owner 'linux/if_xdp\.h' 'daemon/afxdp_send\.c'
@@ -30,12 +30,12 @@ faults() (
 		done
 	}
 	rank 'log.h log.c' '[a-z_]+' | grep -v 'daemon/log\.h'
-	rank 'hash.h hash.c bucket.h sending.h sending.c file.h file.c netif.h netif.c kernel_filter.h kernel_filter.c loop.h loop.c channel.h channel.c endpoint_table.h endpoint_table.c' \
+	rank 'hash.h hash.c bucket.h sending.h sending.c file.h file.c netif.h netif.c kernel_filter.h kernel_filter.c loop.h loop.c channel.h channel.c endpoint_table.h endpoint_table.c capture.h capture.c' \
 		'main|daemon|control|client|policy|datapath|config'
 	rank 'relay.h relay.c relay_afpacket.c relay_pcap.c relay_pcapfile.c relay_filter.c afxdp_send.h afxdp_send.c packet_ring.h packet_ring.c' 'main|daemon|control|client|policy|datapath|config|channel|endpoint_table|loop'
 	rank 'denials.h denials.c' 'main|daemon|control|client|policy|datapath|config|channel|relay|endpoint_table|loop'
 	rank 'datapath.h datapath.c datapath_rx.c datapath_tx.c' 'main|daemon|control|client|policy|config|log'
-	rank 'client.h client.c client_policy.c' 'main|daemon|control|config'
+	rank 'client.h client.c client_policy.c client_capture.c' 'main|daemon|control|config'
 	rank 'policy.h policy.c policy_parse.c' 'main|daemon|control|client|datapath|relay|channel|endpoint_table|config|log'
 	rank 'control.h control.c' 'main|daemon|config'
 	true

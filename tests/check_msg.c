@@ -684,8 +684,8 @@ START_TEST(test_every_example)
 		ck_assert_msg(!err.code, "above line %u: %s", line, err.text);
 	}
 	fclose(file);
-	ck_assert_uint_eq(requests, (1u << (ECP_REQ_POLICY + 1)) - 1);
-	ck_assert_uint_eq(replies, (1u << (ECP_REP_POLICY + 1)) - 1);
+	ck_assert_uint_eq(requests, (1u << (ECP_REQ_CAPTURE + 1)) - 1);
+	ck_assert_uint_eq(replies, (1u << (ECP_REP_CAPTURING + 1)) - 1);
 	ck_assert_uint_eq(shown, (1u << (ECP_SHOW_ENDPOINTS + 1)) - 1);
 }
 END_TEST
