@@ -27,6 +27,8 @@ const struct command commands[] = {
     {"capture", "[KEY VALUE]... [EXPRESSION]",
      "all frames, what was dropped with the reason, as pcapng for tcpdump and Wireshark",
      .options = "WCNB", .keys = filter_keys, .traits = COMMAND_ALONE, .run = cmd_capture},
+    {"monitor", "", "what happens, a line for each event; -j: a JSON object",
+     .options = "C", .traits = COMMAND_ALONE, .run = cmd_monitor},
     {"log", "error|warning|info|debug", "how much the daemon says", .run = cmd_log},
     {"policy", "test USER[:GROUP] MAC|VLANS [IP:PORT]",
      "would the policy let that user have it?", .run = cmd_policy},

@@ -9,6 +9,7 @@
  *   flow.c      counters per second               rates.c  stats -i, watch
  *   doctor.c, doctor_interface.c    doctor        metrics.c, http.c   metrics
  *   capture.c, ring.c, pcapng.c, expression.c    capture
+ *   monitor.c   monitor
  *   table.c     text for people                   document.c   JSON for programs
  *
  * A command is one row in command.c's table and one function: ask the daemon, print on stdout.
@@ -98,6 +99,7 @@ enum ctl_exit cmd_doctor(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_metrics(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_watch(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_capture(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit cmd_monitor(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_log(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_policy(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_kill(struct ctl *ctl, int argc, char **argv);

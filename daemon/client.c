@@ -84,9 +84,42 @@ static void client_detach(struct client *client)
 	channel_free(ch);
 }
 
+void client_tell(const struct client *client, struct ecp_event *event)
+{
+	const struct datapath *dp = client->dp;
+	if (client->n_captured == 1)
+		dp = client->captured;
+	event->client = client->id;
+	event->pid = client->pid;
+	event->uid = client->uid;
+	memcpy(event->comm, client->comm, sizeof(event->comm));
+	if (dp)
+		snprintf(event->interface, sizeof(event->interface), "%s",
+			 dp->relay.netif.name);
+	monitors_tell(&client->all->monitors, event);
+}
+
+/* Those who only asked something are no news. */
+static void tell_gone(const struct client *client, const char *why)
+{
+	struct ecp_event event = {.type = ECP_EVENT_GONE};
+	if (!client->channel && !client->capture)
+		return;
+	event.n = client->channel ? client->channel->n_endpoints : 0;
+	snprintf(event.text, sizeof(event.text), "%s", why);
+	client_tell(client, &event);
+}
+
 void client_free(struct client *client)
 {
+	client_end(client, "it has closed the connection");
+}
+
+void client_end(struct client *client, const char *why)
+{
 	struct clients *all = client->all;
+	monitors_remove(&all->monitors, &client->monitor);
+	tell_gone(client, why);
 	log_debug("client %u (pid %u, %s) is gone", client->id, client->pid, client->comm);
 	if (client->channel)
 		client_detach(client);

@@ -11,6 +11,7 @@
 #include "daemon/datapath.h"
 #include "daemon/denials.h"
 #include "daemon/loop.h"
+#include "daemon/monitor.h"
 #include "daemon/policy.h"
 #include "proto/msg.h"
 #include "proto/pool.h"
@@ -27,6 +28,7 @@ struct clients {
 	gid_t capture_group;   /* who may be a default receiver, beside root */
 	struct policy *policy; /* ours; NULL: the default one */
 	struct denials denials;
+	struct monitors monitors;
 };
 
 struct client {
@@ -42,6 +44,10 @@ struct client {
 	bool may_capture;
 	struct bucket requests;
 	uint64_t denied; /* how often */
+	/* the first denial that monitors were not told of (code 0: none), and how many they were */
+	struct ecp_error denial;
+	uint64_t denied_told;
+	struct monitor monitor;
 	struct loop_fd request, bell;
 	struct datapath *dp; /* NULL until it attaches */
 	struct channel *channel;
@@ -58,7 +64,12 @@ struct client {
  * runs out or all->max is reached (then fd is still the caller's).
  */
 struct client *client_new(struct clients *all, int fd, loop_fn *on_request);
-void client_free(struct client *client);
+/* why: one clause, for those who monitor. */
+void client_end(struct client *client, const char *why);
+void client_free(struct client *client); /* it hung up */
+
+/* Tell those who monitor; fills in who and where. */
+void client_tell(const struct client *client, struct ecp_event *event);
 
 /* The client with the lowest number above id, or NULL: for walking in pages. */
 struct client *client_after(const struct clients *all, uint32_t id);

@@ -174,6 +174,8 @@ void client_denied(struct client *client, const struct ecp_error *err)
 	if (err->code != -EACCES && err->code != -EDQUOT)
 		return;
 	client->denied++;
+	if (!client->denial.code)
+		client->denial = *err;
 	denials_add(&client->all->denials, bucket_clock_ns(), client->uid, client->pid,
 		    client->comm, err->text);
 }

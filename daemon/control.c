@@ -143,18 +143,12 @@ static void serve_status(const struct control *control, struct ecp_reply *reply)
 
 /* ---- steering: for root, and whoever the daemon runs as ---- */
 
-static int check_operator(const struct client *client, struct ecp_error *err)
-{
-	if (client->uid == 0 || client->uid == geteuid())
-		return 0;
-	return ecp_error_set(err, -EPERM, "steering the daemon is for root");
-}
-
 static int serve_log(const struct client *client, const struct ecp_log *log,
 		     struct ecp_reply *reply, struct ecp_error *err)
 {
 	enum log_level level;
-	if (check_operator(client, err) < 0)
+	struct ecp_event event = {.type = ECP_EVENT_LOG_LEVEL};
+	if (control_check_operator(client, "steering the daemon", err) < 0)
 		return err->code;
 	if (!log_level_parse(log->level, &level))
 		return ecp_error_set(err, -EINVAL,
@@ -163,6 +157,8 @@ static int serve_log(const struct client *client, const struct ecp_log *log,
 	log_set_level(level);
 	log_info("pid %u (%s) set the log level to %s", client->pid, client->comm,
 		 log->level);
+	snprintf(event.text, sizeof(event.text), "%s", log->level);
+	client_tell(client, &event);
 	reply->type = ECP_REP_DONE;
 	return 0;
 }
@@ -170,7 +166,7 @@ static int serve_log(const struct client *client, const struct ecp_log *log,
 static int serve_kill(struct control *control, const struct client *client, uint32_t id,
 		      struct ecp_reply *reply, struct ecp_error *err)
 {
-	if (check_operator(client, err) < 0)
+	if (control_check_operator(client, "steering the daemon", err) < 0)
 		return err->code;
 	struct client *victim = id ? client_after(&control->clients, id - 1) : NULL;
 	if (!victim || victim->id != id)
@@ -179,7 +175,7 @@ static int serve_kill(struct control *control, const struct client *client, uint
 		return ecp_error_set(err, -EINVAL, "client %u is the one that asks", id);
 	log_info("pid %u (%s) ended client %u (pid %u, %s)", client->pid, client->comm, id,
 		 victim->pid, victim->comm);
-	client_free(victim);
+	client_end(victim, "an operator has ended it");
 	reply->type = ECP_REP_DONE;
 	return 0;
 }
@@ -224,7 +220,7 @@ static int serve_policy_test(struct control *control, const struct client *clien
 	struct ecp_policy_verdict *verdict = &reply->policy;
 	const struct policy_rule *rule;
 	const struct datapath *dp;
-	if (check_operator(client, err) < 0)
+	if (control_check_operator(client, "steering the daemon", err) < 0)
 		return err->code;
 	dp = find_datapath(control, test->interface, err);
 	if (!dp)
@@ -279,6 +275,9 @@ static void serve(struct control *control, struct client *client)
 	case ECP_REQ_CAPTURE:
 		serve_capture(control, client, &req->capture, reply, &err);
 		break;
+	case ECP_REQ_MONITOR:
+		control_serve_monitor(control, client, reply, &err);
+		break;
 	}
 	if (err.code)
 		answer_error(reply, &err);
@@ -332,13 +331,14 @@ static void on_request(void *arg)
 		answer_error(&control->reply, &err);
 	else
 		serve(control, client);
+	control_tell_request(control, client);
 
 	int r = send_reply(control, client);
 	if (r < 0) {
 		log_warning(
 		    "client %u (pid %u, %s) ended: it does not take its replies: %s",
 		    client->id, client->pid, client->comm, strerror(-r));
-		client_free(client);
+		client_end(client, "it does not take its replies");
 	}
 }
 
@@ -373,6 +373,7 @@ static void on_accept(void *arg)
 	if (client_admit(client, &err) < 0) {
 		refuse(control, fd, &err);
 		client_denied(client, &err);
+		control_tell_request(control, client);
 		client_free(client);
 		return;
 	}
@@ -403,7 +404,7 @@ void control_stop(struct control *control)
 {
 	loop_fd_stop(control->clients.loop, &control->accept);
 	while (control->clients.first)
-		client_free(control->clients.first);
+		client_end(control->clients.first, "the daemon ends");
 	close(control->fd);
 }
 
@@ -420,6 +421,6 @@ void control_end_broken(struct control *control)
 		    "client %u (pid %u, %s) ended: it wrote what is no record into its "
 		    "ring",
 		    c->id, c->pid, c->comm);
-		client_free(c);
+		client_end(c, "it wrote what is no record into its ring");
 	}
 }

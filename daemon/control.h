@@ -9,6 +9,8 @@
 
 #include "daemon/client.h"
 
+#define CONTROL_DATAPATHS 16
+
 struct control {
 	struct clients clients;
 	struct datapath *datapaths; /* the daemon's */
@@ -16,6 +18,7 @@ struct control {
 	int fd;
 	struct loop_fd accept;
 	time_t started;
+	bool was_up[CONTROL_DATAPATHS]; /* as those who monitor know it */
 	/* one request is served at a time: room for it, and for its answer */
 	char text[ECP_MSG_MAX + 1];
 	struct ecp_request request;
@@ -35,6 +38,17 @@ void control_stop(struct control *control);
 void control_show(const struct control *control, const struct ecp_show_request *show,
 		  struct ecp_page *page);
 uint32_t control_count_endpoints(const struct control *control, const struct datapath *dp);
+
+/* control_monitor.c: for root, and whoever the daemon runs as?  0, or -EPERM: what is not. */
+int control_check_operator(const struct client *client, const char *what,
+			   struct ecp_error *err);
+bool control_is_up(const struct datapath *dp);
+int control_serve_monitor(struct control *control, struct client *client,
+			  struct ecp_reply *reply, struct ecp_error *err);
+/* Tell those who monitor of what control->reply is about to answer. */
+void control_tell_request(const struct control *control, struct client *client);
+/* Several times a second. */
+void control_tick(struct control *control);
 
 /* End the clients whose channels
 the datapath found broken. */

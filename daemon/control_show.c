@@ -21,13 +21,10 @@ static void relay_info(const struct control *control, struct datapath *dp,
 		       struct ecp_relay_info *info)
 {
 	struct relay *relay = &dp->relay;
-	struct netif now;
-	bool up = relay->ops->without_interface ||
-		  (netif_query(relay->netif.name, &now) == 0 && now.up);
 	relay_stats_refresh(relay);
 	*info = (struct ecp_relay_info){
 	    .mtu = relay->netif.mtu,
-	    .up = up,
+	    .up = control_is_up(dp),
 	    .clients = dp->n_channels,
 	    .endpoints = control_count_endpoints(control, dp),
 	    .stats = relay->stats,

@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+static_assert((int)CONFIG_RELAYS_MAX <= (int)CONTROL_DATAPATHS, "control knows them all");
+
 #define FEW_FRAMES 8 /* more came at once, and more will */
 
 static int64_t now_ns(void)
@@ -54,6 +56,7 @@ static void on_tick(void *arg)
 {
 	struct daemon *daemon = arg;
 	denials_tick(&daemon->control.clients.denials, bucket_clock_ns());
+	control_tick(&daemon->control);
 }
 
 static void on_terminate(void *arg)
@@ -67,12 +70,17 @@ static void on_terminate(void *arg)
 static int load_policy(struct daemon *daemon, struct ecp_error *err)
 {
 	struct policy *policy;
+	struct ecp_event event = {.type = ECP_EVENT_POLICY};
 	if (!daemon->policy[0])
 		return 0;
 	if (policy_load(&policy, daemon->policy, err) < 0)
 		return err->code;
 	clients_set_policy(&daemon->control.clients, policy);
 	log_info("policy of %u rules from %s", policy->n_rules, daemon->policy);
+	event.n = policy->n_rules;
+	snprintf(event.text, sizeof(event.text), "%.*s", (int)sizeof(event.text) - 1,
+		 daemon->policy);
+	monitors_tell(&daemon->control.clients.monitors, &event);
 	return 0;
 }
 
@@ -81,10 +89,14 @@ static void on_reload(void *arg)
 {
 	struct daemon *daemon = arg;
 	struct ecp_error err = {0};
-	if (!daemon->policy[0])
+	struct ecp_event event = {.type = ECP_EVENT_POLICY_REFUSED};
+	if (!daemon->policy[0]) {
 		log_info("SIGHUP: there is no policy file to read again");
-	else if (load_policy(daemon, &err) < 0)
+	} else if (load_policy(daemon, &err) < 0) {
 		log_error("the policy stays as it was: %s", err.text);
+		memcpy(event.text, err.text, sizeof(event.text));
+		monitors_tell(&daemon->control.clients.monitors, &event);
+	}
 }
 
 /* ---- start and stop ---- */

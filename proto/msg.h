@@ -37,6 +37,7 @@ enum ecp_request_type {
 	ECP_REQ_KILL,      /* operators: end a client's connection */
 	ECP_REQ_POLICY,    /* operators: what would the policy say? */
 	ECP_REQ_CAPTURE,   /* a copy of every frame: a connection of its own */
+	ECP_REQ_MONITOR,   /* operators: be told what happens, from now on */
 };
 
 enum ecp_show { ECP_SHOW_RELAYS, ECP_SHOW_CLIENTS, ECP_SHOW_ENDPOINTS };
@@ -261,6 +262,33 @@ struct ecp_reply {
 	};
 };
 
+/* What a connection that monitors is told, unasked. */
+enum ecp_event_type {
+	ECP_EVENT_ATTACHED,
+	ECP_EVENT_CAPTURING,
+	ECP_EVENT_GONE,   /* n endpoints with it; text: why */
+	ECP_EVENT_OPENED, /* n endpoints by one request, failed: not so; text: the first */
+	ECP_EVENT_CLOSED, /* n endpoints by one request */
+	ECP_EVENT_DENIED, /* n times in one request; code, text: the first answer */
+	ECP_EVENT_INTERFACE,
+	ECP_EVENT_POLICY,         /* n rules; text: the file */
+	ECP_EVENT_POLICY_REFUSED, /* text: why */
+	ECP_EVENT_LOG_LEVEL,      /* text: which */
+	ECP_EVENT_LOST,           /* n events before this one */
+};
+
+struct ecp_event {
+	enum ecp_event_type type;
+	uint64_t time_us; /* since 1970 */
+	uint32_t client, pid, uid;
+	char comm[ECP_COMM];
+	char interface[ECP_IFNAME];
+	uint64_t n, failed;
+	bool up;
+	int code;
+	char text[ECP_ERROR_TEXT];
+};
+
 /*
  * JSON text of len bytes -> *ret.  0, or the negative errno that also stands in *err with its
  * sentence (-EBADMSG: not JSON; -EINVAL: wrong or unknown key or value; -EOPNOTSUPP: unknown
@@ -271,12 +299,17 @@ int ecp_request_parse(const char *text, size_t len, struct ecp_request *ret,
 int ecp_reply_parse(const char *text, size_t len, struct ecp_reply *ret,
 		    struct ecp_error *err);
 
+int ecp_event_parse(const char *text, size_t len, struct ecp_event *ret,
+		    struct ecp_error *err);
+
 /*
  * -> JSON text into buf (room bytes, NUL-terminated).  Returns its length or -EMSGSIZE if room
  * does not suffice.
  */
 ssize_t ecp_request_format(const struct ecp_request *req, char *buf, size_t room);
 ssize_t ecp_reply_format(const struct ecp_reply *rep, char *buf, size_t room);
+ssize_t ecp_event_format(const struct ecp_event *event, char *buf, size_t room);
+const char *ecp_event_name(enum ecp_event_type type);
 
 /* Write the i-th object of a page by itself: for tools that put pages together. */
 void ecp_page_item_write(struct ecp_json_writer *w, const struct ecp_page *page,

@@ -1,7 +1,7 @@
 /*
  * msg_fields.h - fields that several control messages have, read from JSON and written to it.
  *
- * Used by msg_request.c and msg_reply.c only.  Reading: a field that is missing leaves a zero
+ * Used by the other msg_*.c only.  Reading: a field that is missing leaves a zero
  * (unless said otherwise), a wrong one sets *err.
  */
 #ifndef ECP_MSG_FIELDS_H

@@ -291,6 +291,14 @@ static void write_capture(struct ecp_json_writer *w, const struct ecp_request *r
 		ecp_json_put_u64(w, "snaplen", c->snaplen);
 }
 
+static void read_monitor(const struct ecp_json *obj, struct ecp_request *req,
+			 struct ecp_error *err)
+{
+	static const char *const keys[] = {"request", NULL};
+	(void)req;
+	ecp_json_check_keys(obj, "monitor", keys, err);
+}
+
 static const struct {
 	const char *name;
 	void (*read)(const struct ecp_json *, struct ecp_request *, struct ecp_error *);
@@ -306,6 +314,7 @@ static const struct {
     [ECP_REQ_KILL] = {"kill", read_kill, write_kill},
     [ECP_REQ_POLICY] = {"policy_test", read_policy_test, write_policy_test},
     [ECP_REQ_CAPTURE] = {"capture", read_capture, write_capture},
+    [ECP_REQ_MONITOR] = {"monitor", read_monitor, write_nothing},
 };
 
 #define N_REQUESTS (sizeof(requests) / sizeof(*requests))

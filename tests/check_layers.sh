@@ -33,11 +33,11 @@ faults() (
 	rank 'hash.h hash.c bucket.h sending.h sending.c file.h file.c netif.h netif.c kernel_filter.h kernel_filter.c loop.h loop.c channel.h channel.c endpoint_table.h endpoint_table.c capture.h capture.c' \
 		'main|daemon|control|client|policy|datapath|config'
 	rank 'relay.h relay.c relay_afpacket.c relay_pcap.c relay_pcapfile.c relay_filter.c afxdp_send.h afxdp_send.c packet_ring.h packet_ring.c' 'main|daemon|control|client|policy|datapath|config|channel|endpoint_table|loop'
-	rank 'denials.h denials.c' 'main|daemon|control|client|policy|datapath|config|channel|relay|endpoint_table|loop'
+	rank 'denials.h denials.c monitor.h monitor.c' 'main|daemon|control|client|policy|datapath|config|channel|relay|endpoint_table|loop'
 	rank 'datapath.h datapath.c datapath_rx.c datapath_tx.c' 'main|daemon|control|client|policy|config|log'
 	rank 'client.h client.c client_policy.c client_capture.c' 'main|daemon|control|config'
 	rank 'policy.h policy.c policy_parse.c' 'main|daemon|control|client|datapath|relay|channel|endpoint_table|config|log'
-	rank 'control.h control.c' 'main|daemon|config'
+	rank 'control.h control.c control_show.c control_monitor.c' 'main|daemon|config'
 	true
 )
 

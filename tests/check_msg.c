@@ -666,7 +666,8 @@ static size_t next_block(FILE *file, unsigned *line)
 START_TEST(test_every_example)
 {
 	const char *path = getenv("PROTOCOL_MD");
-	unsigned requests = 0, replies = 0, shown = 0, line = 0;
+	unsigned requests = 0, replies = 0, events = 0, shown = 0, line = 0;
+	struct ecp_event event;
 	FILE *file = fopen(path ? path : SOURCE_DIR "/proto/PROTOCOL.md", "r");
 	ck_assert_msg(file != NULL, "PROTOCOL.md: not found");
 	size_t len;
@@ -675,6 +676,12 @@ START_TEST(test_every_example)
 		if (strstr(text, "\"request\"")) {
 			ecp_request_parse(text, len, &req_back, &err);
 			requests |= 1u << req_back.type;
+		} else if (!strncmp(text, "{\"event\"", 8)) {
+			ecp_event_parse(text, len, &event, &err);
+			ck_assert_uint_eq(ecp_event_format(&event, again, sizeof(again)),
+					  len - 1);
+			ck_assert_mem_eq(again, text, len - 1);
+			events |= 1u << event.type;
 		} else {
 			ecp_reply_parse(text, len, &rep_back, &err);
 			replies |= 1u << rep_back.type;
@@ -684,9 +691,35 @@ START_TEST(test_every_example)
 		ck_assert_msg(!err.code, "above line %u: %s", line, err.text);
 	}
 	fclose(file);
-	ck_assert_uint_eq(requests, (1u << (ECP_REQ_CAPTURE + 1)) - 1);
+	ck_assert_uint_eq(requests, (1u << (ECP_REQ_MONITOR + 1)) - 1);
 	ck_assert_uint_eq(replies, (1u << (ECP_REP_CAPTURING + 1)) - 1);
+	ck_assert_uint_eq(events, (1u << (ECP_EVENT_LOST + 1)) - 1);
 	ck_assert_uint_eq(shown, (1u << (ECP_SHOW_ENDPOINTS + 1)) - 1);
+}
+END_TEST
+
+/* What is no event, or not as it should be, is told. */
+START_TEST(test_bad_events)
+{
+	static const struct {
+		const char *name, *text;
+		int code;
+	} rows[] = {
+	    {"not JSON", "{\"event\":", -EBADMSG},
+	    {"no event", "{\"reply\":\"done\"}", -EOPNOTSUPP},
+	    {"unknown", "{\"event\":\"rain\"}", -EOPNOTSUPP},
+	    {"a number", "{\"event\":7}", -EINVAL},
+	    {"long name", "{\"event\":\"attached\",\"comm\":\"sixteen-letters-x\"}",
+	     -EINVAL},
+	    {"n of words", "{\"event\":\"lost\",\"n\":\"many\"}", -EINVAL},
+	    {"newer", "{\"event\":\"lost\",\"n\":1,\"colour\":\"red\"}", 0},
+	};
+	for (int i = 0; i < COUNT(rows); i++) {
+		struct ecp_event event;
+		memset(&err, 0, sizeof(err));
+		int r = ecp_event_parse(rows[i].text, strlen(rows[i].text), &event, &err);
+		ck_assert_msg(r == rows[i].code, "%s: %d: %s", rows[i].name, r, err.text);
+	}
 }
 END_TEST
 
@@ -763,6 +796,7 @@ static TCase *round_trips(void)
 	tcase_add_test(tc, test_every_counter);
 	tcase_add_test(tc, test_errno_names);
 	tcase_add_test(tc, test_every_example);
+	tcase_add_test(tc, test_bad_events);
 	tcase_add_loop_test(tc, test_ask, 0, COUNT(answers));
 	tcase_add_test(tc, test_ask_gives_descriptors_only_with_an_answer);
 	return tc;
