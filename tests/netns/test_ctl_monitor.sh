@@ -134,7 +134,10 @@ before=$(memory)
 { echo "$attach"; for ((i = 0; i < 3000; i++)); do cat "$work/requests"; done; } | client
 check "a monitor that does not read holds up nobody" \
 	wait_for_line "$work/text" "gone +$who $if_d 0 endpoints" "$text"
-check "and the daemon does not grow" test "$(memory)" -lt $((before + 1000))
+case $build in
+*/address | */thread) echo "SKIP: does the daemon grow? the sanitizer keeps what was freed" ;;
+*) check "and the daemon does not grow" test "$(memory)" -lt $((before + 1000)) ;;
+esac
 kill -CONT "$slow"
 wait_for_line "$work/slow" '"event":"lost"' "$slow"
 # policy_reloaded; attached and gone, twice; 3000 times opened and closed
