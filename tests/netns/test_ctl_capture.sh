@@ -115,6 +115,21 @@ fresh() {
 }
 check "time stamps are in nanoseconds" fresh
 
+# ---- docs/LOST_FRAME.md: client and server are on different VLANs ----
+
+capture lost
+start "${as_client[@]}" "$build/tests/tool_ec_ping" -s "$sock" -a -n 1 -S 100 "$mac|100" \
+	10.4.0.2:1000 10.4.0.1:7 2>"$work/lost.out"
+lost=$started
+sent=$(relay_counter tx)
+until_counted tx $((sent + 1))
+in_p bash -c 'echo x >/dev/udp/10.4.0.2/9'
+check "the server's own frames are dropped" until_counted rx_multicast_ignored 1
+interrupt "$capturing"
+end_process "$lost"
+check "the client asks on its VLAN" has lost "0 $mac|100;100;2;;"
+check "the server is on another" has lost "$if_d;400;1;dropped: rx_multicast_ignored;"
+
 # ---- what it writes ----
 
 capture counted -c 3
