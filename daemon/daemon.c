@@ -55,8 +55,10 @@ static void on_relay(void *arg)
 static void on_tick(void *arg)
 {
 	struct daemon *daemon = arg;
-	denials_tick(&daemon->control.clients.denials, bucket_clock_ns());
+	uint64_t now = bucket_clock_ns();
+	denials_tick(&daemon->control.clients.denials, now);
 	control_tick(&daemon->control);
+	service_tick(&daemon->service, now);
 }
 
 static void on_terminate(void *arg)
@@ -97,6 +99,7 @@ static void on_reload(void *arg)
 		memcpy(event.text, err.text, sizeof(event.text));
 		monitors_tell(&daemon->control.clients.monitors, &event);
 	}
+	snprintf(daemon->service.trouble, sizeof(daemon->service.trouble), "%s", err.text);
 }
 
 /* ---- start and stop ---- */
@@ -211,6 +214,19 @@ static int start_socket(struct daemon *daemon, const struct config *config,
 	return r;
 }
 
+static int start_watches(struct daemon *daemon)
+{
+	int r = 0;
+	/* started by hand without a policy, it ends with its terminal, as ever */
+	if (daemon->policy[0] || !isatty(STDERR_FILENO))
+		r = loop_on_reload(daemon->loop, on_reload, daemon);
+	if (r == 0)
+		r = loop_on_terminate(daemon->loop, on_terminate, daemon);
+	if (r == 0)
+		r = loop_every(daemon->loop, LOOK_EVERY_MS, on_tick, daemon);
+	return r < 0 ? r : service_watchdog_start(daemon->loop);
+}
+
 int daemon_start_on_relays(struct daemon *daemon, unsigned n, const struct config *config,
 			   struct ecp_error *err)
 {
@@ -230,13 +246,8 @@ int daemon_start_on_relays(struct daemon *daemon, unsigned n, const struct confi
 	int r = load_policy(daemon, err);
 	if (r == 0)
 		r = start_datapaths(daemon, n, config);
-	/* started by hand without a policy, it ends with its terminal, as ever */
-	if (r == 0 && (daemon->policy[0] || !isatty(STDERR_FILENO)))
-		r = loop_on_reload(daemon->loop, on_reload, daemon);
 	if (r == 0)
-		r = loop_on_terminate(daemon->loop, on_terminate, daemon);
-	if (r == 0)
-		r = loop_every(daemon->loop, LOOK_EVERY_MS, on_tick, daemon);
+		r = start_watches(daemon);
 	if (r == 0)
 		r = start_socket(daemon, config, err);
 	if (r == 0) {

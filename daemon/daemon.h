@@ -9,6 +9,7 @@
 
 #include "daemon/config.h"
 #include "daemon/control.h"
+#include "daemon/service.h"
 #include "proto/pace.h"
 
 struct daemon {
@@ -17,6 +18,7 @@ struct daemon {
 	struct loop_fd relay_watch[CONFIG_RELAYS_MAX];
 	unsigned n_datapaths;
 	struct control control;
+	struct service service;
 	struct ecp_pace pace;
 	char socket[108];         /* to unlink; "" if it is not ours */
 	char policy[CONFIG_PATH]; /* the file to read again; "": there is none */

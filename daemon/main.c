@@ -14,6 +14,7 @@ enum { EXIT_RUNTIME = 1, EXIT_USAGE = 2 };
 static int complain(const struct ecp_error *err)
 {
 	log_error("%s", err->text);
+	service_failed(err->text);
 	return EXIT_RUNTIME;
 }
 
@@ -35,7 +36,7 @@ static int give_up_privileges(const struct config *config, struct ecp_error *err
 		     : 0;
 }
 
-static void say_ready(const struct daemon *daemon)
+static void say_ready(struct daemon *daemon)
 {
 	for (unsigned i = 0; i < daemon->n_datapaths; i++) {
 		const struct relay *relay = &daemon->datapaths[i].relay;
@@ -49,7 +50,7 @@ static void say_ready(const struct daemon *daemon)
 			log_info("%s sends by %s", relay->netif.name, relay->sends_by);
 	}
 	log_info("serving at %s", daemon->socket[0] ? daemon->socket : "systemd's socket");
-	systemd_notify("READY=1");
+	service_ready(&daemon->service, &daemon->control);
 }
 
 int main(int argc, char **argv)

@@ -1,5 +1,5 @@
 /*
- * systemd.c - one datagram to $NOTIFY_SOCKET, one descriptor from $LISTEN_FDS.
+ * systemd.c - datagrams to $NOTIFY_SOCKET, one descriptor from $LISTEN_FDS.
  *
  * Some lines of our own instead of libsystemd, which would bring its dependencies into the one
  * program here that starts with a privilege.
@@ -8,12 +8,25 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+/*
+ * Opened once and kept: a daemon whose clients have taken every descriptor must still be able to
+ * say that it is alive.
+ */
+static int notify_socket(void)
+{
+	static int fd = -1;
+	if (fd < 0)
+		fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
 
 int systemd_notify(const char *state)
 {
@@ -27,15 +40,22 @@ int systemd_notify(const char *state)
 	memcpy(addr.sun_path, path, len);
 	if (addr.sun_path[0] == '@') /* an abstract name begins with a zero byte */
 		addr.sun_path[0] = 0;
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd = notify_socket();
 	if (fd < 0)
-		return -errno;
+		return fd;
 	socklen_t addr_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
-	ssize_t n = sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&addr,
-			   addr_len);
-	int r = n < 0 ? -errno : 0;
-	close(fd);
-	return r;
+	ssize_t n = sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT,
+			   (struct sockaddr *)&addr, addr_len);
+	return n < 0 ? -errno : 0;
+}
+
+unsigned systemd_watchdog_ms(void)
+{
+	const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+	if (!usec || (pid && atol(pid) != (long)getpid()))
+		return 0;
+	unsigned long long ms = strtoull(usec, NULL, 10) / 1000;
+	return ms > UINT_MAX ? UINT_MAX : (unsigned)ms;
 }
 
 #define LISTEN_FDS_START 3 /* SD_LISTEN_FDS_START */

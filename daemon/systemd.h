@@ -1,15 +1,21 @@
 /*
- * systemd.h - what the daemon and systemd say to each other: readiness, and a socket that was
- * made before we were.  Knows libc only.
+ * systemd.h - what the daemon and systemd say to each other: readiness, a status, a sign of
+ * life, and a socket that was made before we were.  Knows libc only.
  */
 #ifndef SYSTEMD_H
 #define SYSTEMD_H
 
 /*
  * Send one state, such as "READY=1", to $NOTIFY_SOCKET: sd_notify(3).  0 when it was sent or
- * nobody asked (no such variable), or -errno.
+ * nobody asked (no such variable), or -errno.  Does not wait: -EAGAIN if systemd is behind.
  */
 int systemd_notify(const char *state);
+
+/*
+ * How long we may say nothing before systemd takes us for dead ($WATCHDOG_USEC:
+ * sd_watchdog_enabled(3)), in ms; 0: nobody watches us.
+ */
+unsigned systemd_watchdog_ms(void);
 
 /*
  * The listening control socket that systemd handed over ($LISTEN_FDS: sd_listen_fds(3)), made
