@@ -200,7 +200,7 @@ install: all
 	install -d $(unitdir) $(to)/lib/sysusers.d $(to)/lib/tmpfiles.d
 	for u in etherconnd.service etherconnd@.service; do \
 		sed 's|@SBINDIR@|$(PREFIX)/sbin|' systemd/$$u.in >$(unitdir)/$$u || exit 1; done
-	install -m 644 systemd/etherconnd.socket $(unitdir)/
+	install -m 644 systemd/etherconnd.socket systemd/etherconnd@.socket $(unitdir)/
 	install -m 644 systemd/etherconnd.sysusers $(to)/lib/sysusers.d/etherconnd.conf
 	install -m 644 systemd/etherconnd.tmpfiles $(to)/lib/tmpfiles.d/etherconnd.conf
 	$(if $(DESTDIR),,$(activate))

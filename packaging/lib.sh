@@ -57,7 +57,7 @@ check_packages() {
 	local lib=$dir/libetherconn0_$version-1_$arch.deb
 	local dev=$dir/libetherconn-dev_$version-1_$arch.deb
 	check_files etherconnd "$etherconnd" /usr/sbin/etherconnd /usr/bin/etherconnctl \
-		/lib/systemd/system/etherconnd{,@}.service /lib/systemd/system/etherconnd.socket \
+		/lib/systemd/system/etherconnd{,@}.{service,socket} \
 		/usr/lib/{sysusers,tmpfiles}.d/etherconnd.conf \
 		/usr/share/man/man8/etherconn{d,ctl}.8.gz /usr/share/man/man5/etherconnd.{conf,policy}.5.gz
 	check_files libetherconn0 "$lib" "/usr/lib/$multi/libetherconn.so.0"

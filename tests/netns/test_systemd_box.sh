@@ -1,0 +1,166 @@
+#!/bin/bash
+# test_systemd_box.sh - the units as installed, under a real systemd.
+set -u
+# shellcheck source=tests/netns/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/netns/box.sh
+. "$(dirname "$0")/box.sh"
+need_root
+begin
+
+cover=$work/cover
+mkdir "$cover"
+make -s -C "$top" install SAN= B="$build" DESTDIR="$cover" PREFIX=/usr \
+	unitdir="$cover/usr/lib/systemd/system" >"$work/install.log" 2>&1 ||
+	{ not_ok "make install: $(tail -3 "$work/install.log")"; done_testing; }
+install -D "$build/tests/tool_ec_ping" "$cover/usr/bin/tool_ec_ping"
+# a sanitizer cannot look for leaks as a process without privileges
+for service in etherconnd etherconnd@; do
+	mkdir -p "$cover/etc/systemd/system/$service.service.d"
+	printf '[Service]\nEnvironment=ASAN_OPTIONS=detect_leaks=0\n' \
+		>"$cover/etc/systemd/system/$service.service.d/test.conf"
+done
+box_boot "$cover"
+in_box systemd-sysusers /usr/lib/sysusers.d/etherconnd.conf
+in_box systemd-tmpfiles --create /usr/lib/tmpfiles.d/etherconnd.conf
+
+sctl() { in_box systemctl --no-pager "$@"; }
+property() { sctl show --value -p "$2" "$1"; }
+is() { [ "$(property "$1" "$2")" = "$3" ] || { property "$1" "$2"; return 1; }; }
+# like UNIT PROPERTY REGEX: the property is so within 20 s
+like() {
+	local end=$((SECONDS + 20)) value
+	until value=$(property "$1" "$2") && [[ $value =~ $3 ]]; do
+		[ $SECONDS -lt $end ] || { echo "$2 is $value"; return 1; }
+		sleep 0.05
+	done
+}
+# differs UNIT PROPERTY VALUE: it is no longer so within 20 s
+differs() {
+	local end=$((SECONDS + 20))
+	until [ "$(property "$1" "$2")" != "$3" ]; do
+		[ $SECONDS -lt $end ] || { echo "$2 is still $3"; return 1; }
+		sleep 0.05
+	done
+}
+write() { in_box sh -c 'cat >"$1"' sh "$1"; }
+# of the daemon's processes in the box
+proc_line() { in_box sed -n "s/^$2:[[:space:]]*//p" "/proc/$(property "$1" MainPID)/status"; }
+add_link() { in_box ip link add "$1" type veth peer name "$1-peer"; in_box ip link set "$1-peer" up; in_box ip link set "$1" up; }
+# One that opens an endpoint and holds it until client.service is stopped.
+in_box_client='mkfifo /run/hold 2>/dev/null
+exec tool_ec_ping -o -i eth1 -s /run/etherconnd/etherconnd.sock \
+	02:00:00:00:00:01 10.0.0.1:1 10.0.0.2:2 <>/run/hold'
+client() {
+	in_box systemd-run -q --collect --unit=client sh -c "$in_box_client" &&
+		box_wait 20 sh -c 'etherconnctl show clients | grep -q ec_ping'
+}
+status() { in_box etherconnctl status; }
+
+# ---- the interfaces of a configuration; one comes late ----
+
+add_link eth1
+write /etc/etherconnd.policy <<<'{"rules": [{"name": "all"}]}'
+write /etc/etherconnd.conf <<'END'
+{"policy": "/etc/etherconnd.policy",
+ "relays": [{"interface": "eth1"}, {"interface": "eth2"}]}
+END
+fails() { ! "$@"; }
+check "no start without the interface" fails sctl start etherconnd
+check "the status says which" like etherconnd StatusText 'eth2'
+check "it is tried again" like etherconnd NRestarts '^[1-9]'
+add_link eth2
+check "with the interface it starts by itself" like etherconnd ActiveState '^active$'
+check "it answers" status
+check "its status says for whom it serves" is etherconnd StatusText "eth1, eth2: 0 clients, 0 endpoints"
+check "as its own user" [ "$(proc_line etherconnd Uid)" = "$(in_box id -u etherconnd | sed 's/.*/&\t&\t&\t&/')" ]
+check "without any capability" [ "$(proc_line etherconnd CapPrm)" = 0000000000000000 ]
+check "stop" sctl stop etherconnd
+check "stopped clean" is etherconnd Result success
+check "start" sctl start etherconnd
+check "is ready when start returns" status
+
+# ---- the status line follows clients; reload ----
+
+check "a client" client
+check "the status counts clients" like etherconnd StatusText '1 client, 2 endpoints'
+write /etc/etherconnd.policy <<<'{"rules": [{"name": "nobody", "users": ["nonesuch"'
+check "reload with a policy that is wrong" sctl reload etherconnd
+check "the status says so" like etherconnd StatusText '/etc/etherconnd.policy'
+check "and the daemon serves on" status
+write /etc/etherconnd.policy <<<'{"rules": []}'
+check "reload with one that is right" sctl reload etherconnd
+check "the status is as it was" like etherconnd StatusText 'endpoints?$'
+check "the client is still there" is client ActiveState active
+check "nothing was restarted" is etherconnd NRestarts 0
+sctl stop client
+check "the status sees it go" like etherconnd StatusText '0 clients, 0 endpoints'
+sctl stop etherconnd
+
+# ---- systemd's socket: never refused ----
+
+check "socket" sctl start etherconnd.socket
+check "which starts nothing" is etherconnd ActiveState inactive
+check "for the group" [ "$(in_box stat -c '%U:%G %a %F' /run/etherconnd/etherconnd.sock)" = "etherconnd:etherconn 660 socket" ]
+check "the first client starts the daemon" status
+check "at that socket" is etherconnd ActiveState active
+check "a client" client
+before=$(property etherconnd MainPID)
+# shellcheck disable=SC2016 # for the shell in the box
+check "clients that come while it restarts are all served" in_box bash -c '
+	systemctl restart etherconnd & restart=$!
+	n=0
+	while :; do
+		etherconnctl status >/dev/null || exit 1
+		n=$((n + 1))
+		kill -0 $restart 2>/dev/null || break
+	done
+	wait $restart && [ $n -gt 0 ]'
+check "it did restart" differs etherconnd MainPID "$before"
+check "new clients are served" status
+sctl stop client
+before=$(property etherconnd MainPID)
+in_box kill -KILL "$before"
+check "a client that comes after a crash is served" status
+check "by another daemon" differs etherconnd MainPID "$before"
+check "which says that it was restarted" is etherconnd NRestarts 1
+
+# ---- watchdog ----
+
+check "the watchdog is on" is etherconnd WatchdogUSec 30s
+sctl stop etherconnd.socket etherconnd
+in_box mkdir -p /run/systemd/system/etherconnd.service.d
+write /run/systemd/system/etherconnd.service.d/quick.conf <<<$'[Service]\nWatchdogSec=1s\nRestartSec=100ms'
+sctl daemon-reload
+sctl start etherconnd
+before=$(property etherconnd MainPID)
+for beat in first second third; do
+	last=$(property etherconnd WatchdogTimestampMonotonic)
+	check "an idle daemon beats: $beat" differs etherconnd WatchdogTimestampMonotonic "$last"
+done
+check "and lives" is etherconnd MainPID "$before"
+in_box kill -STOP "$before"
+check "a daemon that hangs is ended" differs etherconnd MainPID "$before"
+check "and started again" like etherconnd ActiveState '^active$'
+check "because of the watchdog" in_box sh -c 'journalctl -u etherconnd -o cat | grep -q "Watchdog timeout"'
+check "it serves" status
+sctl stop etherconnd
+
+# ---- an instance for each interface ----
+
+check "instances" sctl start etherconnd@eth1 etherconnd@eth2
+check "eth1's" in_box etherconnctl -s /run/etherconnd/eth1.sock status
+check "eth2's" in_box etherconnctl -s /run/etherconnd/eth2.sock status
+check "its status" is etherconnd@eth2 StatusText "eth2: 0 clients, 0 endpoints"
+check "one stops" sctl stop etherconnd@eth1
+check "the other serves on" in_box etherconnctl -s /run/etherconnd/eth2.sock status
+check "its socket is gone" in_box test ! -e /run/etherconnd/eth1.sock
+check "and comes back as systemd's" sctl start etherconnd@eth1.socket
+check "where a client starts it" in_box etherconnctl -s /run/etherconnd/eth1.sock status
+check "it is that one" is etherconnd@eth1 ActiveState active
+check "no start for an interface that is not there" fails sctl start etherconnd@eth9
+check "its status says so" like etherconnd@eth9 StatusText 'eth9'
+sctl stop etherconnd@eth9
+check "stop ends the trying" is etherconnd@eth9 ActiveState inactive
+[ "$failures" = 0 ] || in_box journalctl -b -o cat -u "etherconnd*" | tail -40
+done_testing
