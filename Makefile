@@ -41,7 +41,10 @@ ldflags += -fsanitize=fuzzer,address,undefined -fprofile-instr-generate
 else ifneq ($(SAN),)
 $(error SAN is address or thread)
 else
-cflags += -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+knows = $(shell $(CC) -Werror $1 -c -x c /dev/null -o /dev/null 2>/dev/null && echo $1)
+cflags += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
+	$(foreach flag,-fstack-clash-protection -fcf-protection=full -mbranch-protection=standard, \
+		$(call knows,$(flag)))
 ldflags += -Wl,-z,relro,-z,now
 endif
 

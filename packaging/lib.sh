@@ -42,6 +42,11 @@ check_hardening() {
 	check "$1: stack not executable" has "$headers" 'GNU_STACK.* RW +0x'
 	check "$1: stack protector" has "$symbols" '__stack_chk_fail'
 	check "$1: fortified" has "$symbols" '__[a-z]+_chk'
+	check "$1: no text relocations" has_not "$headers" 'TEXTREL'
+	check "$1: no paths of its own" has_not "$headers" 'R(UN)?PATH'
+	[ "$(uname -m)" = x86_64 ] || return 0
+	# not the note of all files together: Debian's crtbegin.o has none
+	check "$1: landing pads for jumps" [ "$(objdump -d "$2" | grep -c endbr64)" -gt 20 ]
 }
 
 # every FLAG LOG: no file was compiled without it
