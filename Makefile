@@ -46,6 +46,8 @@ cflags += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
 	$(foreach flag,-fstack-clash-protection -fcf-protection=full -mbranch-protection=standard, \
 		$(call knows,$(flag)))
 ldflags += -Wl,-z,relro,-z,now
+# the same bytes wherever it is built: no path of the build stands in them
+cflags += -ffile-prefix-map='$(CURDIR)=.'
 endif
 
 proto_src := $(wildcard proto/*.c)
