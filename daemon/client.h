@@ -51,7 +51,7 @@ struct client {
 	struct loop_fd request, bell;
 	struct datapath *dp; /* NULL until it attaches */
 	struct channel *channel;
-	struct ecp_pool pool;             /* of its endpoints */
+	struct ecp_pool pool;    /* of its endpoints */
 	struct capture *capture; /* of these datapaths; then it has no channel */
 	struct datapath *captured;
 	unsigned n_captured;

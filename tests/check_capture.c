@@ -91,7 +91,7 @@ static struct endpoint *open_l2(const char *addr, unsigned flags)
 
 static struct endpoint *open_udp(const struct endpoint *l2, const char *local)
 {
-	struct ecp_open_item item = {.kind = ECP_KIND_UDP, .on = l2->id};
+	struct ecp_open_item item = {.kind = ECP_KIND_UDP, .on = l2->dest.id};
 	ck_assert_int_eq(ecp_addr_parse(local, &item.local), 0);
 	return open_item(item);
 }
@@ -152,8 +152,8 @@ static void check_is_of(const char *name, const struct endpoint *ep)
 	ck_assert_uint_eq(aux.pid, client->pid);
 	ck_assert_uint_eq(aux.uid, client->uid);
 	ck_assert_str_eq(aux.comm, client->comm);
-	ck_assert_uint_eq(head.endpoint, ep->id);
-	ck_assert_uint_eq(head.generation, client->channel->slots[ep->id].generation);
+	ck_assert_uint_eq(head.endpoint, ep->dest.id);
+	ck_assert_uint_eq(head.generation, ep->dest.generation);
 	ck_assert_mem_eq(aux.mac, ep->addr.mac, ECP_MAC_LEN);
 	ck_assert_uint_eq(aux.n_vlans, ep->addr.n_vlans);
 	for (unsigned i = 0; i < ep->addr.n_vlans; i++)
@@ -260,7 +260,7 @@ static const uint8_t dst[] = {2, 0, 0, 0, 0, 9};
 static void send_from(const struct endpoint *ep, uint32_t generation, uint16_t type,
 		      const void *payload, uint32_t len)
 {
-	ck_assert(peer_send(&peer, ep->id, generation, dst, type, payload, len));
+	ck_assert(peer_send(&peer, ep->dest.id, generation, dst, type, payload, len));
 	peer_publish(&peer);
 	datapath_wake(&dp, client->channel);
 	datapath_turn(&dp);
@@ -268,7 +268,7 @@ static void send_from(const struct endpoint *ep, uint32_t generation, uint16_t t
 
 static uint32_t generation_of(const struct endpoint *ep)
 {
-	return client->channel->slots[ep->id].generation;
+	return ep->dest.generation;
 }
 
 START_TEST(test_sent)
@@ -358,7 +358,7 @@ START_TEST(test_mixed_burst)
 {
 	const struct endpoint *ep = open_l2(MAC, 0);
 	for (unsigned i = 0; i < 60; i++)
-		ck_assert(peer_send(&peer, ep->id, generation_of(ep), dst,
+		ck_assert(peer_send(&peer, ep->dest.id, generation_of(ep), dst,
 				    i % 3 ? 0x88b5 : 0x8100, &i, sizeof(i)));
 	peer_publish(&peer);
 	datapath_wake(&dp, client->channel);
@@ -369,8 +369,8 @@ START_TEST(test_mixed_burst)
 		ck_assert_str_eq(aux.reason, i % 3 ? "" : "tx_invalid");
 	}
 	ck_assert_uint_eq(relay_memory_n_sent(&dp.relay), 40);
-	ck_assert_uint_eq(ep->stats.tx, 40);
-	ck_assert_uint_eq(ep->stats.tx_dropped, 20);
+	ck_assert_uint_eq(ep->tx, 40);
+	ck_assert_uint_eq(ep->tx_dropped, 20);
 }
 END_TEST
 
@@ -388,7 +388,7 @@ START_TEST(test_who_does_not_read_misses)
 		ck_assert(peer_recv(&peer, &rx_head, &rx_aux, &data, &data_len));
 		peer_release(&peer);
 	}
-	ck_assert_uint_eq(ep->stats.rx, 1000);
+	ck_assert_uint_eq(ep->rx, 1000);
 	uint64_t missed = atomic_load(&eye.d->capture_missed);
 	ck_assert_uint_eq(missed, watcher->capture->missed);
 	while (look(&eye))
