@@ -398,6 +398,11 @@ int afxdp_send_open(struct afxdp_send **ret, const struct netif *netif, const ch
 	return 0;
 }
 
+bool afxdp_send_fits(const struct afxdp_send *xs, uint32_t mtu)
+{
+	return mtu + ECP_ETH_HLEN_MAX <= xs->chunk_size;
+}
+
 static void close_ring(struct ring *ring)
 {
 	if (ring->map)

@@ -20,6 +20,7 @@ struct afxdp_send;
  */
 int afxdp_send_open(struct afxdp_send **ret, const struct netif *netif, const char **why);
 void afxdp_send_close(struct afxdp_send *xs);
+bool afxdp_send_fits(const struct afxdp_send *xs, uint32_t mtu);
 
 /* As relay_ops.tx_reserve and tx_submit. */
 unsigned afxdp_send_reserve(struct afxdp_send *xs, struct relay_buffer *buffers,

@@ -225,9 +225,26 @@ void channel_slot_give(struct channel *ch, uint32_t id)
 	ch->n_endpoints--;
 }
 
+/* A full pipe is as good as a ring: the reader has bytes to find. */
+static void channel_ring(struct channel *ch)
+{
+	ssize_t n = write(ch->bell_rx, "", 1);
+	(void)n;
+}
+
 void channel_set_state(struct channel *ch, enum ecp_channel_state state)
 {
 	atomic_store_explicit(&ch->d->state, state, memory_order_release);
+}
+
+/* Whoever sees the count has the rest: it is written last. */
+void channel_set_link(struct channel *ch, bool up, uint32_t mtu)
+{
+	uint32_t changes = atomic_load_explicit(&ch->d->changes, memory_order_relaxed);
+	atomic_store_explicit(&ch->d->mtu, mtu, memory_order_relaxed);
+	channel_set_state(ch, up ? ECP_CHANNEL_UP : ECP_CHANNEL_DOWN);
+	atomic_store_explicit(&ch->d->changes, changes + 1, memory_order_release);
+	channel_ring(ch);
 }
 
 void channel_set_missed(struct channel *ch, uint64_t n)
@@ -321,13 +338,6 @@ uint8_t *channel_put(struct channel *ch, const struct channel_dest *dest,
 	ecp_out_submit(&ch->rx, record_len);
 	*used += room;
 	return frame;
-}
-
-/* A full pipe is as good as a ring: the reader has bytes to find. */
-static void channel_ring(struct channel *ch)
-{
-	ssize_t n = write(ch->bell_rx, "", 1);
-	(void)n;
 }
 
 void channel_publish(struct channel *ch)

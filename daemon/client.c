@@ -224,7 +224,28 @@ int client_attach(struct client *client, struct datapath *dp, uint32_t rx_ring,
 	client->channel = ch;
 	client->dp = dp;
 	client_apply_limits(client);
+	channel_set_link(ch, dp->relay.netif.up, dp->relay.netif.mtu);
 	return 0;
+}
+
+static void client_link_changed(struct client *client)
+{
+	const struct netif *netif = &client->dp->relay.netif;
+	struct channel *ch = client->channel;
+	for (uint32_t id = 0; id < ch->n_slots; id++) {
+		struct endpoint *ep = ch->slots[id].endpoint;
+		if (ep)
+			ep->payload_max =
+			    ecp_payload_max(netif->mtu, ep->addr.vlans, ep->addr.n_vlans);
+	}
+	channel_set_link(ch, netif->up, netif->mtu);
+}
+
+void clients_link_changed(struct clients *all, const struct datapath *dp)
+{
+	for (struct client *c = all->first; c; c = c->next)
+		if (c->dp == dp && c->channel)
+			client_link_changed(c);
 }
 
 /* ---- endpoints ---- */

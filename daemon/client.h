@@ -71,6 +71,9 @@ void client_free(struct client *client); /* it hung up */
 /* Tell those who monitor; fills in who and where. */
 void client_tell(const struct client *client, struct ecp_event *event);
 
+/* The interface of dp is another than it was: tell its clients, and judge by its MTU. */
+void clients_link_changed(struct clients *all, const struct datapath *dp);
+
 /* The client with the lowest number above id, or NULL: for walking in pages. */
 struct client *client_after(const struct clients *all, uint32_t id);
 

@@ -18,7 +18,6 @@ struct control {
 	int fd;
 	struct loop_fd accept;
 	time_t started;
-	bool was_up[CONTROL_DATAPATHS]; /* as those who monitor know it */
 	/* one request is served at a time: room for it, and for its answer */
 	char text[ECP_MSG_MAX + 1];
 	struct ecp_request request;
@@ -42,11 +41,12 @@ uint32_t control_count_endpoints(const struct control *control, const struct dat
 /* control_monitor.c: for root, and whoever the daemon runs as?  0, or -EPERM: what is not. */
 int control_check_operator(const struct client *client, const char *what,
 			   struct ecp_error *err);
-bool control_is_up(const struct datapath *dp);
 int control_serve_monitor(struct control *control, struct client *client,
 			  struct ecp_reply *reply, struct ecp_error *err);
 /* Tell those who monitor of what control->reply is about to answer. */
 void control_tell_request(const struct control *control, struct client *client);
+/* Something may have changed about an interface: follow it, and tell whom it concerns. */
+void control_look_at_interfaces(struct control *control);
 /* Several times a second. */
 void control_tick(struct control *control);
 

@@ -16,36 +16,29 @@ int control_check_operator(const struct client *client, const char *what,
 
 /* ---- interfaces ---- */
 
-bool control_is_up(const struct datapath *dp)
+static void tell_interface(struct control *control, const struct relay *relay)
 {
-	const struct relay *relay = &dp->relay;
-	struct netif now;
-	return relay->ops->without_interface ||
-	       (netif_query(relay->netif.name, &now) == 0 && now.up);
+	struct ecp_event event = {.type = ECP_EVENT_INTERFACE, .up = relay->netif.up};
+	snprintf(event.interface, sizeof(event.interface), "%s", relay->netif.name);
+	monitors_tell(&control->clients.monitors, &event);
 }
 
-/* Nobody tells us, so look; and only if somebody wants to know. */
-static void look_at_interfaces(struct control *control, bool tell)
+void control_look_at_interfaces(struct control *control)
 {
 	for (unsigned i = 0; i < control->n_datapaths; i++) {
-		const struct datapath *dp = &control->datapaths[i];
-		struct ecp_event event = {.type = ECP_EVENT_INTERFACE,
-					  .up = control_is_up(dp)};
-		if (tell && event.up == control->was_up[i])
+		struct relay *relay = &control->datapaths[i].relay;
+		const bool was_up = relay->netif.up;
+		if (!relay_look(relay))
 			continue;
-		control->was_up[i] = event.up;
-		snprintf(event.interface, sizeof(event.interface), "%s",
-			 dp->relay.netif.name);
-		if (tell)
-			monitors_tell(&control->clients.monitors, &event);
+		clients_link_changed(&control->clients, &control->datapaths[i]);
+		if (relay->netif.up != was_up)
+			tell_interface(control, relay);
 	}
 }
 
 void control_tick(struct control *control)
 {
 	monitors_tick(&control->clients.monitors);
-	if (control->clients.monitors.first)
-		look_at_interfaces(control, true);
 }
 
 int control_serve_monitor(struct control *control, struct client *client,
@@ -53,8 +46,6 @@ int control_serve_monitor(struct control *control, struct client *client,
 {
 	if (control_check_operator(client, "watching all clients", err) < 0)
 		return err->code;
-	if (!control->clients.monitors.first)
-		look_at_interfaces(control, false);
 	monitors_add(&control->clients.monitors, &client->monitor, client->fd);
 	reply->type = ECP_REP_DONE;
 	return 0;

@@ -24,7 +24,7 @@ static void relay_info(const struct control *control, struct datapath *dp,
 	relay_stats_refresh(relay);
 	*info = (struct ecp_relay_info){
 	    .mtu = relay->netif.mtu,
-	    .up = control_is_up(dp),
+	    .up = relay->netif.up,
 	    .clients = dp->n_channels,
 	    .endpoints = control_count_endpoints(control, dp),
 	    .stats = relay->stats,

@@ -46,11 +46,16 @@ static void on_relay(void *arg)
 	(void)arg;
 }
 
-/*
- * A packet socket announces a link that went down, not one that came back: now and then a turn
- * must look (its rx_peek asks while the link is down).
- */
-#define LOOK_EVERY_MS 250
+/* What changes too slowly to be waited for. */
+#define TICK_MS 250
+
+static bool a_relay_is_lost(const struct daemon *daemon)
+{
+	for (unsigned i = 0; i < daemon->n_datapaths; i++)
+		if (daemon->datapaths[i].relay.lost)
+			return true;
+	return false;
+}
 
 static void on_tick(void *arg)
 {
@@ -58,7 +63,16 @@ static void on_tick(void *arg)
 	uint64_t now = bucket_clock_ns();
 	denials_tick(&daemon->control.clients.denials, now);
 	control_tick(&daemon->control);
+	if (daemon->link_fd < 0 || a_relay_is_lost(daemon))
+		control_look_at_interfaces(&daemon->control);
 	service_tick(&daemon->service, now);
+}
+
+static void on_link(void *arg)
+{
+	struct daemon *daemon = arg;
+	netif_watch_drain(daemon->link_fd);
+	control_look_at_interfaces(&daemon->control);
 }
 
 static void on_terminate(void *arg)
@@ -151,6 +165,10 @@ static int start_datapaths(struct daemon *daemon, unsigned n, const struct confi
 
 static void stop_datapaths(struct daemon *daemon)
 {
+	loop_fd_stop(daemon->loop, &daemon->link_watch);
+	if (daemon->link_fd >= 0)
+		close(daemon->link_fd);
+
 	while (daemon->n_datapaths--) {
 		loop_fd_stop(daemon->loop, &daemon->relay_watch[daemon->n_datapaths]);
 		datapath_stop(&daemon->datapaths[daemon->n_datapaths]);
@@ -217,19 +235,29 @@ static int start_socket(struct daemon *daemon, const struct config *config,
 static int start_watches(struct daemon *daemon)
 {
 	int r = 0;
+	daemon->link_fd = netif_watch_open();
+	if (daemon->link_fd < 0)
+		log_info("no news of interfaces (%s): looking at them instead",
+			 strerror(-daemon->link_fd));
+	else
+		r = loop_fd_start(daemon->loop, &daemon->link_watch, daemon->link_fd,
+				  on_link, daemon);
+	if (r < 0)
+		return r;
 	/* started by hand without a policy, it ends with its terminal, as ever */
 	if (daemon->policy[0] || !isatty(STDERR_FILENO))
 		r = loop_on_reload(daemon->loop, on_reload, daemon);
 	if (r == 0)
 		r = loop_on_terminate(daemon->loop, on_terminate, daemon);
 	if (r == 0)
-		r = loop_every(daemon->loop, LOOK_EVERY_MS, on_tick, daemon);
+		r = loop_every(daemon->loop, TICK_MS, on_tick, daemon);
 	return r < 0 ? r : service_watchdog_start(daemon->loop);
 }
 
 int daemon_start_on_relays(struct daemon *daemon, unsigned n, const struct config *config,
 			   struct ecp_error *err)
 {
+	daemon->link_fd = -1;
 	daemon->loop = loop_new();
 	if (!daemon->loop)
 		return ecp_error_set(err, -ENOMEM, "cannot make the event loop");

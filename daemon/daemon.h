@@ -17,6 +17,8 @@ struct daemon {
 	struct datapath datapaths[CONFIG_RELAYS_MAX];
 	struct loop_fd relay_watch[CONFIG_RELAYS_MAX];
 	unsigned n_datapaths;
+	struct loop_fd link_watch; /* news of interfaces */
+	int link_fd;               /* -1: there are none to be had, so look now and then */
 	struct control control;
 	struct service service;
 	struct ecp_pace pace;

@@ -5,6 +5,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <string.h>
@@ -17,6 +19,18 @@ static_assert(NETIF_NAME == IFNAMSIZ, "the kernel's own length");
 static int ask(int fd, unsigned long request, struct ifreq *ifr)
 {
 	return ioctl(fd, request, ifr) < 0 ? -errno : 0;
+}
+
+/*
+ * Any socket will do for these, and one of AF_UNIX is allowed in the tightest sandbox.  It is
+ * kept: at run time a sandbox may allow none to be made.
+ */
+static int query_socket(void)
+{
+	static int fd = -1;
+	if (fd < 0)
+		fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
 }
 
 static int query(int fd, struct ifreq *ifr, struct netif *found)
@@ -51,19 +65,14 @@ int netif_query(const char *name, struct netif *ret)
 	/* "eth1:7" was an alias address of Linux 2.0; the kernel still cuts it to eth1. */
 	if (len == 0 || strchr(name, ':'))
 		return -ENODEV;
-	/*
-	 * Any socket will do for these, and one of AF_UNIX is allowed in the tightest
-	 * sandbox.
-	 */
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd = query_socket();
 	if (fd < 0)
-		return -errno;
+		return fd;
 	struct netif found = {0};
 	struct ifreq ifr = {0};
 	memcpy(found.name, name, len);
 	memcpy(ifr.ifr_name, name, len);
 	int r = query(fd, &ifr, &found);
-	close(fd);
 	if (r == 0)
 		*ret = found;
 	return r;
@@ -78,4 +87,37 @@ int netif_state(const struct netif *netif)
 	if (now.index != netif->index)
 		return -ENODEV;
 	return now.up ? 0 : -ENETDOWN;
+}
+
+int netif_name(int index, char name[NETIF_NAME])
+{
+	struct ifreq ifr = {.ifr_ifindex = index};
+	int fd = query_socket();
+	int r = fd < 0 ? fd : ask(fd, SIOCGIFNAME, &ifr);
+	if (r == 0)
+		memcpy(name, ifr.ifr_name, NETIF_NAME);
+	return r;
+}
+
+/* ---- news ---- */
+
+int netif_watch_open(void)
+{
+	struct sockaddr_nl links = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&links, sizeof(links)) == 0)
+		return fd;
+	int r = -errno;
+	close(fd);
+	return r;
+}
+
+/* Also when some were lost (ENOBUFS): who asks afterwards has missed nothing. */
+void netif_watch_drain(int fd)
+{
+	char news[8192];
+	while (recv(fd, news, sizeof(news), MSG_TRUNC) > 0 || errno == ENOBUFS)
+		;
 }

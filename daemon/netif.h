@@ -25,6 +25,16 @@ struct netif {
 int netif_query(const char *name, struct netif *ret);
 
 /*
+ * Watch all interfaces: a descriptor that is readable when something about one of them has
+ * changed (rtnetlink(7), RTMGRP_LINK), or -errno.  What it is, netif_query() says.
+ */
+int netif_watch_open(void);
+void netif_watch_drain(int fd); /* it was readable: take the news */
+
+/* The name of the interface with this index.  0 or -ENODEV. */
+int netif_name(int index, char name[NETIF_NAME]);
+
+/*
  * How is the interface now that was found as netif?  0: up; -ENETDOWN; -ENODEV if it is
  * gone, even if another has taken its name; or another -errno of asking.
  */

@@ -177,6 +177,8 @@ static int trouble(struct packet_ring *ring, const struct netif *netif)
 int packet_ring_peek(struct packet_ring *ring, const struct netif *netif,
 		     struct relay_frame *frames, unsigned max)
 {
+	if (!ring->memory)
+		return -ENOMEM; /* between two sizes */
 	unsigned n = ring->version == 2 ? peek_slots(ring, frames, max)
 					: peek_block(ring, frames, max);
 	if (n == 0)
@@ -217,19 +219,29 @@ static int set_option(int fd, int option, const void *value, socklen_t len)
 	return setsockopt(fd, SOL_PACKET, option, value, len) < 0 ? -errno : 0;
 }
 
+/* Without promiscuity, all multicast: endpoints join groups without telling us. */
+int packet_socket_join(int fd, int ifindex, bool promiscuous)
+{
+	struct packet_mreq mreq = {
+	    .mr_ifindex = ifindex,
+	    .mr_type = promiscuous ? PACKET_MR_PROMISC : PACKET_MR_ALLMULTI,
+	};
+	return set_option(fd, PACKET_ADD_MEMBERSHIP, &mreq, sizeof(mreq));
+}
+
 /*
  * Slots are powers of two, so that blocks hold them without a rest and frames lie in line.
  */
-static void plan(struct packet_ring *ring, const struct relay_config *config, uint32_t mtu)
+static void plan(struct packet_ring *ring, uint32_t mtu)
 {
-	uint32_t frame = config->frame_size ? config->frame_size : mtu + ECP_ETH_HLEN_MAX;
+	uint32_t frame = ring->frame_size ? ring->frame_size : mtu + ECP_ETH_HLEN_MAX;
 	if (frame > FRAME_LIMIT)
 		frame = FRAME_LIMIT;
 	ring->slot_size = RELAY_FRAME_DEFAULT;
 	while (ring->slot_size < frame + SLOT_HEADROOM)
 		ring->slot_size *= 2;
 	uint32_t per_block = BLOCK_SIZE / ring->slot_size;
-	uint32_t wanted = config->ring_frames ? config->ring_frames : SLOTS_USUAL;
+	uint32_t wanted = ring->ring_frames ? ring->ring_frames : SLOTS_USUAL;
 	uint32_t most = RING_MAX / ring->slot_size;
 	if (wanted > most)
 		wanted = most;
@@ -239,9 +251,9 @@ static void plan(struct packet_ring *ring, const struct relay_config *config, ui
 	ring->size = (size_t)ring->n_slots * ring->slot_size;
 }
 
-static int make_ring(struct packet_ring *ring, const char **why)
+/* Of the size that is planned; 0: none.  The version is set. */
+static int set_ring(struct packet_ring *ring)
 {
-	int version = ring->version == 2 ? TPACKET_V2 : TPACKET_V3;
 	/* version 2 knows the beginning of this, and no more of it is handed over */
 	struct tpacket_req3 req = {
 	    .tp_block_size = BLOCK_SIZE,
@@ -250,13 +262,9 @@ static int make_ring(struct packet_ring *ring, const char **why)
 	    .tp_frame_nr = ring->n_slots,
 	    .tp_retire_blk_tov = BLOCK_MS,
 	};
-	*why = "receive ring";
-	int r = set_option(ring->fd, PACKET_VERSION, &version, sizeof(version));
-	if (r < 0)
-		return r;
-	r = set_option(ring->fd, PACKET_RX_RING, &req,
-		       ring->version == 2 ? sizeof(struct tpacket_req) : sizeof(req));
-	if (r < 0)
+	int r = set_option(ring->fd, PACKET_RX_RING, &req,
+			   ring->version == 2 ? sizeof(struct tpacket_req) : sizeof(req));
+	if (r < 0 || !ring->size)
 		return r;
 	void *memory = mmap(NULL, ring->size, PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_POPULATE, ring->fd, 0);
@@ -266,17 +274,12 @@ static int make_ring(struct packet_ring *ring, const char **why)
 	return 0;
 }
 
-/*
- * Membership ends with the socket, however we die.  Without promiscuity the interface must
- * still hand over every multicast address, for endpoints join groups without telling us.
- */
-static int join(const struct packet_ring *ring, int ifindex, bool promiscuous)
+static int make_ring(struct packet_ring *ring, const char **why)
 {
-	struct packet_mreq mreq = {
-	    .mr_ifindex = ifindex,
-	    .mr_type = promiscuous ? PACKET_MR_PROMISC : PACKET_MR_ALLMULTI,
-	};
-	return set_option(ring->fd, PACKET_ADD_MEMBERSHIP, &mreq, sizeof(mreq));
+	int version = ring->version == 2 ? TPACKET_V2 : TPACKET_V3;
+	*why = "receive ring";
+	int r = set_option(ring->fd, PACKET_VERSION, &version, sizeof(version));
+	return r < 0 ? r : set_ring(ring);
 }
 
 void packet_ring_close(struct packet_ring *ring)
@@ -292,8 +295,14 @@ int packet_ring_open(struct packet_ring *ring, int version,
 		     const char **why)
 {
 	int yes = 1;
-	*ring = (struct packet_ring){.version = version, .down = !netif->up};
-	plan(ring, config, netif->mtu);
+	*ring = (struct packet_ring){
+	    .version = version,
+	    .down = !netif->up,
+	    .promiscuous = config->promiscuous,
+	    .frame_size = config->frame_size,
+	    .ring_frames = config->ring_frames,
+	};
+	plan(ring, netif->mtu);
 	int r = ring->fd = packet_socket();
 	if (r < 0)
 		return r;
@@ -308,12 +317,49 @@ int packet_ring_open(struct packet_ring *ring, int version,
 	r = packet_socket_bind(ring->fd, netif->index, ETH_P_ALL);
 	if (r < 0)
 		goto fail;
-	r = join(ring, netif->index, config->promiscuous);
+	r = packet_socket_join(ring->fd, netif->index, ring->promiscuous);
 	if (r == 0)
 		return 0;
 fail:
 	packet_ring_close(ring);
 	return r;
+}
+
+/* Frames of this MTU shall fit its slots, and what lay in the old ones is lost. */
+static int refit(struct packet_ring *ring, uint32_t mtu)
+{
+	uint32_t slot_size = ring->slot_size;
+	size_t size = ring->size;
+	plan(ring, mtu);
+	if (ring->slot_size <= slot_size) {
+		ring->slot_size = slot_size; /* those that are there will do */
+		ring->size = size;
+		ring->n_slots = (uint32_t)(size / slot_size);
+		return 0;
+	}
+	const struct packet_ring planned = *ring;
+	munmap(ring->memory, size);
+	ring->memory = NULL;
+	ring->size = ring->slot_size = ring->n_slots = 0;
+	ring->at = ring->lent = ring->left = 0;
+	ring->at_end = false;
+	int r = set_ring(ring);
+	ring->size = planned.size;
+	ring->slot_size = planned.slot_size;
+	ring->n_slots = planned.n_slots;
+	return r < 0 ? r : set_ring(ring);
+}
+
+int packet_ring_follow(struct packet_ring *ring, const struct netif *was,
+		       const struct netif *now)
+{
+	int r = 0;
+	if (now->mtu > was->mtu || !ring->memory)
+		r = refit(ring, now->mtu);
+	if (r < 0 || now->index == was->index)
+		return r;
+	r = packet_socket_bind(ring->fd, now->index, ETH_P_ALL);
+	return r < 0 ? r : packet_socket_join(ring->fd, now->index, ring->promiscuous);
 }
 
 uint64_t packet_ring_drops(const struct packet_ring *ring)

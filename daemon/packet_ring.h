@@ -18,6 +18,8 @@ struct packet_ring {
 	uint8_t *memory;
 	size_t size;
 	bool down; /* the kernel has told us so, and nothing since to the contrary */
+	bool promiscuous;
+	uint32_t frame_size, ring_frames; /* as configured */
 	/* version 2 */
 	uint32_t slot_size, n_slots;
 	/* the slot, or block, to look at next */
@@ -33,12 +35,24 @@ struct packet_ring {
 int packet_socket(void);
 /* Name its interface; protocol in host order, 0 to send only.  0 or -errno. */
 int packet_socket_bind(int fd, int ifindex, uint16_t protocol);
+/*
+ * Have the interface hand over frames for others: all of them, or every multicast address.
+ * Ends with the socket, however we die, and with the interface.
+ */
+int packet_socket_join(int fd, int ifindex, bool promiscuous);
 
 /* version 2 or 3.  0 or -errno, with *why a clause that says more. */
 int packet_ring_open(struct packet_ring *ring, int version,
 		     const struct relay_config *config, const struct netif *netif,
 		     const char **why);
 void packet_ring_close(struct packet_ring *ring);
+
+/*
+ * Go on with an interface that was made again, or has another MTU.  Needs no privilege.  0 or
+ * -errno.  Frames in a ring that is made larger are lost, and counted (packet_ring_drops).
+ */
+int packet_ring_follow(struct packet_ring *ring, const struct netif *was,
+		       const struct netif *now);
 
 /* As rx_peek and rx_release of struct relay_ops. */
 int packet_ring_peek(struct packet_ring *ring, const struct netif *netif,

@@ -5,6 +5,8 @@
  */
 #include "daemon/relay.h"
 
+#include "daemon/log.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -112,6 +114,71 @@ int relay_open_ops(struct relay *relay, const struct relay_ops *ops,
 {
 	*relay = (struct relay){.fd = -1};
 	return open_with(relay, ops, config, text, room);
+}
+
+/* ---- what becomes of the interface ---- */
+
+/* The one of that name; or, renamed, the one we have; or none, which is down. */
+static int find_again(const struct netif *was, struct netif *now)
+{
+	char name[NETIF_NAME];
+	int r = netif_query(was->name, now);
+	if (r == -ENODEV && netif_name(was->index, name) == 0)
+		r = netif_query(name, now);
+	if (r == -ENODEV) {
+		*now = *was;
+		now->enabled = now->up = false;
+		return 0;
+	}
+	return r;
+}
+
+static bool same(const struct netif *a, const struct netif *b)
+{
+	return a->index == b->index && a->mtu == b->mtu && a->up == b->up &&
+	       !memcmp(a->mac, b->mac, sizeof(a->mac)) && !strcmp(a->name, b->name);
+}
+
+static void say_change(const struct netif *was, const struct netif *now)
+{
+	if (strcmp(was->name, now->name) != 0)
+		log_warning("%s is called %s now", was->name, now->name);
+	if (was->index != now->index)
+		log_warning("%s was made again, and is served again", now->name);
+	if (was->mtu != now->mtu)
+		log_info("%s has an MTU of %u now", now->name, now->mtu);
+	if (was->up != now->up)
+		log_warning("%s is %s", now->name, now->up ? "up" : "down");
+}
+
+/* What cannot be followed is down for us, and tried again at the next look. */
+static void follow(struct relay *relay, struct netif *now)
+{
+	int r = relay->ops->follow ? relay->ops->follow(relay, now) : -EOPNOTSUPP;
+	if (r == 0) {
+		relay->lost = false;
+		return;
+	}
+	if (!relay->lost)
+		log_error("%s has changed, and the back-end %s cannot follow: %s",
+			  relay->netif.name, relay->ops->name, strerror(-r));
+	relay->lost = true;
+	*now = relay->netif;
+	now->enabled = now->up = false;
+}
+
+bool relay_look(struct relay *relay)
+{
+	struct netif now;
+	if (relay->ops->without_interface || find_again(&relay->netif, &now) < 0)
+		return false;
+	if (now.index != relay->netif.index || now.mtu != relay->netif.mtu)
+		follow(relay, &now);
+	if (same(&now, &relay->netif))
+		return false;
+	say_change(&relay->netif, &now);
+	relay->netif = now;
+	return true;
 }
 
 void relay_close(struct relay *relay)

@@ -97,6 +97,12 @@ struct relay_ops {
 	 */
 	void (*tx_submit)(struct relay *relay, const struct relay_buffer *buffers,
 			  unsigned n);
+	/*
+	 * The interface is another one of the same name, or has another MTU, than
+	 * relay->netif says: go on with *now, without privileges.  0 or -errno, and then this
+	 * is asked again later.  Cold; NULL: it cannot.
+	 */
+	int (*follow)(struct relay *relay, const struct netif *now);
 	/* Bring rx_kernel_drops, kept elsewhere, up to date.  Cold; may be NULL. */
 	void (*stats_refresh)(struct relay *relay);
 	/* relay->n_claims has changed.  Cold; may be NULL. */
@@ -111,6 +117,7 @@ struct relay {
 	uint32_t n_claims;
 	struct kernel_filter *filter; /* NULL: there is none of claims */
 	int filter_error;             /* why not, -errno; 0: it was not asked for */
+	bool lost;                    /* it could not be followed, and that was said */
 	char sends_by[96];            /* for the log; "" if the back-end has no choice */
 	void *priv;                   /* the back-end's own */
 };
@@ -134,6 +141,12 @@ int relay_open(struct relay *relay, const struct relay_config *config, char *tex
 int relay_open_ops(struct relay *relay, const struct relay_ops *ops,
 		   const struct relay_config *config, char *text, size_t room);
 void relay_close(struct relay *relay);
+
+/*
+ * How is the interface now?  True: it has changed, and relay->netif says how; what could be
+ * followed was, the rest is in the log.
+ */
+bool relay_look(struct relay *relay);
 
 /* Someone wants frames, or no longer: until then the kernel may keep them to itself. */
 void relay_claim_add(struct relay *relay, const struct kernel_claim *claim);

@@ -6,10 +6,14 @@
  *   afxdp_send.c, or
  *   tx socket     protocol 0     64 flat buffers, one mmsghdr each
  *
+ * The tx socket is always there: an AF_XDP socket cannot follow an interface that is made again,
+ * nor an MTU beyond its memory, and by then there is no privilege to open another.
+ *
  * Two sockets, because the news of an interface that went down waits as an error on the one
  * that listens: there it would fail the next frame sent, even if all is well again by then.
  */
 #include "daemon/afxdp_send.h"
+#include "daemon/log.h"
 #include "daemon/packet_ring.h"
 
 #include <errno.h>
@@ -32,7 +36,7 @@ struct tx {
 
 struct afpacket {
 	struct packet_ring rx;
-	struct afxdp_send *xdp; /* NULL: tx sends */
+	struct afxdp_send *xdp; /* NULL: tx sends, which is open in any case */
 	struct tx tx;
 };
 
@@ -86,6 +90,26 @@ static void tx_close(struct tx *tx)
 		close(tx->fd);
 }
 
+/* Buffers for frames of this MTU. */
+static int tx_fit(struct tx *tx, uint32_t mtu)
+{
+	uint32_t room = (mtu + ECP_ETH_HLEN_MAX + 63) / 64 * 64;
+	if (room <= tx->room)
+		return 0;
+	uint8_t *memory = aligned_alloc(64, (size_t)room * RELAY_BURST);
+	if (!memory)
+		return -ENOMEM;
+	free(tx->memory);
+	tx->memory = memory;
+	tx->room = room;
+	for (unsigned i = 0; i < RELAY_BURST; i++) {
+		tx->pieces[i].iov_base = memory + (size_t)i * room;
+		tx->messages[i].msg_hdr.msg_iov = &tx->pieces[i];
+		tx->messages[i].msg_hdr.msg_iovlen = 1;
+	}
+	return 0;
+}
+
 static int tx_open(struct tx *tx, const struct netif *netif, const char **why)
 {
 	int queue = SEND_QUEUE;
@@ -97,17 +121,9 @@ static int tx_open(struct tx *tx, const struct netif *netif, const char **why)
 	if (r < 0)
 		goto fail;
 	setsockopt(tx->fd, SOL_SOCKET, SO_SNDBUF, &queue, sizeof(queue));
-	tx->room = (netif->mtu + ECP_ETH_HLEN_MAX + 63) / 64 * 64;
-	tx->memory = aligned_alloc(64, (size_t)tx->room * RELAY_BURST);
-	r = -ENOMEM;
-	if (!tx->memory)
-		goto fail;
-	for (unsigned i = 0; i < RELAY_BURST; i++) {
-		tx->pieces[i].iov_base = tx->memory + (size_t)i * tx->room;
-		tx->messages[i].msg_hdr.msg_iov = &tx->pieces[i];
-		tx->messages[i].msg_hdr.msg_iovlen = 1;
-	}
-	return 0;
+	r = tx_fit(tx, netif->mtu);
+	if (r == 0)
+		return 0;
 fail:
 	tx_close(tx);
 	return r;
@@ -143,24 +159,37 @@ static void say_fallback(struct relay *relay, const char *why_not, int error)
 static int send_open(struct relay *relay, struct afpacket *ap, enum relay_send send,
 		     const char **why)
 {
+	int r = tx_open(&ap->tx, &relay->netif, why);
+	if (r < 0)
+		return r;
 	snprintf(relay->sends_by, sizeof(relay->sends_by), "sendmmsg");
-	if (send != RELAY_SEND_SOCKET) {
-		int r = afxdp_send_open(&ap->xdp, &relay->netif, why);
-		if (r == 0)
-			snprintf(relay->sends_by, sizeof(relay->sends_by), "AF_XDP");
-		if (r == 0 || send == RELAY_SEND_XDP)
-			return r;
+	if (send == RELAY_SEND_SOCKET)
+		return 0;
+	r = afxdp_send_open(&ap->xdp, &relay->netif, why);
+	if (r == 0)
+		snprintf(relay->sends_by, sizeof(relay->sends_by), "AF_XDP");
+	else if (send == RELAY_SEND_XDP)
+		tx_close(&ap->tx);
+	else
 		say_fallback(relay, *why, -r);
-	}
-	return tx_open(&ap->tx, &relay->netif, why);
+	return send == RELAY_SEND_XDP ? r : 0;
+}
+
+/* From now on tx sends. */
+static void send_without_xdp(struct relay *relay, struct afpacket *ap, const char *why)
+{
+	if (ap->xdp)
+		afxdp_send_close(ap->xdp);
+	ap->xdp = NULL;
+	snprintf(relay->sends_by, sizeof(relay->sends_by), "sendmmsg (%s)", why);
+	log_info("%s sends by %s from now on", relay->netif.name, relay->sends_by);
 }
 
 static void send_close(struct afpacket *ap)
 {
 	if (ap->xdp)
 		afxdp_send_close(ap->xdp);
-	else
-		tx_close(&ap->tx);
+	tx_close(&ap->tx);
 }
 
 /* ---- receive ---- */
@@ -177,6 +206,20 @@ static void afpacket_rx_release(struct relay *relay)
 }
 
 /* ---- both ---- */
+
+static int afpacket_follow(struct relay *relay, const struct netif *now)
+{
+	struct afpacket *ap = relay->priv;
+	bool other = now->index != relay->netif.index;
+	if (ap->xdp && other)
+		send_without_xdp(relay, ap, "the interface was made again");
+	else if (ap->xdp && !afxdp_send_fits(ap->xdp, now->mtu))
+		send_without_xdp(relay, ap, "the MTU has grown");
+	int r = tx_fit(&ap->tx, now->mtu);
+	if (r == 0 && other)
+		r = packet_socket_bind(ap->tx.fd, now->index, 0);
+	return r < 0 ? r : packet_ring_follow(&ap->rx, &relay->netif, now);
+}
 
 static void afpacket_stats_refresh(struct relay *relay)
 {
@@ -233,7 +276,7 @@ static void afpacket_close(struct relay *relay)
 		.name = (called), .open = (opens), .close = afpacket_close,                \
 		.rx_peek = afpacket_rx_peek, .rx_release = afpacket_rx_release,            \
 		.tx_reserve = afpacket_tx_reserve, .tx_submit = afpacket_tx_submit,        \
-		.stats_refresh = afpacket_stats_refresh,                                   \
+		.stats_refresh = afpacket_stats_refresh, .follow = afpacket_follow,        \
 	}
 
 const struct relay_ops relay_afpacket_ops = OPS("af_packet", afpacket_open);

@@ -13,9 +13,10 @@
  * The VLAN tag stands where it stood on the wire: libpcap puts it back.  The one file that
  * knows pcap.h.
  */
-#include "daemon/relay.h"
+#include "daemon/packet_ring.h"
 
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <pcap/pcap.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@ struct pcap_relay {
 	uint32_t rx_room, tx_room;       /* bytes of one of them */
 	uint32_t drops_seen;             /* libpcap's counter at the last refresh */
 	bool down;                       /* as the kernel last said */
+	bool promiscuous;
 };
 
 /* ---- receive ---- */
@@ -145,6 +147,24 @@ static void pcap_relay_stats_refresh(struct relay *relay)
 	pr->drops_seen = now.ps_drop;
 }
 
+/* libpcap looks for its interface by name; its socket must be told. */
+static int pcap_relay_follow(struct relay *relay, const struct netif *now)
+{
+	struct pcap_relay *pr = relay->priv;
+	uint32_t fits = now->mtu + ECP_ETH_HLEN_MAX;
+	if (fits > pr->tx_room) {
+		uint8_t *buffers = realloc(pr->tx_buffers, (size_t)fits * RELAY_BURST);
+		if (!buffers)
+			return -ENOMEM;
+		pr->tx_buffers = buffers;
+		pr->tx_room = fits;
+	}
+	if (now->index == relay->netif.index)
+		return 0;
+	int r = packet_socket_bind(relay->fd, now->index, ETH_P_ALL);
+	return r < 0 ? r : packet_socket_join(relay->fd, now->index, pr->promiscuous);
+}
+
 /* What a failed pcap_activate() means. */
 static int activate_errno(int status, const char **why)
 {
@@ -230,6 +250,7 @@ static int pcap_relay_open(struct relay *relay, const struct relay_config *confi
 	pr->rx_room = config->frame_size ? config->frame_size : fits;
 	pr->tx_room = fits;
 	pr->down = !relay->netif.up;
+	pr->promiscuous = config->promiscuous;
 	pr->rx_copies = malloc((size_t)pr->rx_room * RELAY_BURST);
 	pr->tx_buffers = malloc((size_t)pr->tx_room * RELAY_BURST);
 	int r = -ENOMEM;
@@ -262,4 +283,5 @@ const struct relay_ops relay_pcap_ops = {
     .tx_reserve = pcap_relay_tx_reserve,
     .tx_submit = pcap_relay_tx_submit,
     .stats_refresh = pcap_relay_stats_refresh,
+    .follow = pcap_relay_follow,
 };
