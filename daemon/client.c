@@ -110,12 +110,7 @@ static void tell_gone(const struct client *client, const char *why)
 	client_tell(client, &event);
 }
 
-void client_free(struct client *client)
-{
-	client_end(client, "it has closed the connection");
-}
-
-void client_end(struct client *client, const char *why)
+static void client_finish(struct client *client, const char *why)
 {
 	struct clients *all = client->all;
 	monitors_remove(&all->monitors, &client->monitor);
@@ -137,6 +132,23 @@ void client_end(struct client *client, const char *why)
 	ecp_pool_fini(&client->pool);
 	free(client->gids);
 	free(client);
+}
+
+void client_free(struct client *client)
+{
+	client_finish(client, "it has closed the connection");
+}
+
+void client_leave(struct client *client)
+{
+	client_finish(client, "the daemon ends");
+}
+
+void client_end(struct client *client, const char *why)
+{
+	if (client->channel)
+		channel_set_state(client->channel, ECP_CHANNEL_ENDED);
+	client_finish(client, why);
 }
 
 struct client *client_after(const struct clients *all, uint32_t id)

@@ -64,9 +64,13 @@ struct client {
  * runs out or all->max is reached (then fd is still the caller's).
  */
 struct client *client_new(struct clients *all, int fd, loop_fn *on_request);
-/* why: one clause, for those who monitor. */
+/*
+ * End it, telling it not to come back: it was killed, or has broken a rule.  why: one clause,
+ * for those who monitor.
+ */
 void client_end(struct client *client, const char *why);
-void client_free(struct client *client); /* it hung up */
+void client_free(struct client *client);  /* it hung up */
+void client_leave(struct client *client); /* the daemon ends: it may come back to another */
 
 /* Tell those who monitor; fills in who and where. */
 void client_tell(const struct client *client, struct ecp_event *event);

@@ -404,7 +404,7 @@ void control_stop(struct control *control)
 {
 	loop_fd_stop(control->clients.loop, &control->accept);
 	while (control->clients.first)
-		client_end(control->clients.first, "the daemon ends");
+		client_leave(control->clients.first);
 	close(control->fd);
 }
 

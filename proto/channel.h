@@ -75,8 +75,12 @@ struct ecp_client_page {
 	_Alignas(ECP_CACHE_LINE) _Atomic uint64_t tx_space_at;
 };
 
-/* What the daemon says of the interface behind the channel. */
-enum ecp_channel_state { ECP_CHANNEL_UP = 1, ECP_CHANNEL_DOWN = 2 };
+/* What the daemon says of the interface behind the channel, and of the channel itself. */
+enum ecp_channel_state {
+	ECP_CHANNEL_UP = 1,
+	ECP_CHANNEL_DOWN = 2,
+	ECP_CHANNEL_ENDED = 3, /* the last word: on purpose, do not come back by yourself */
+};
 
 static_assert(offsetof(struct ecp_daemon_page, rx_prod) == 64, "line 1");
 static_assert(offsetof(struct ecp_daemon_page, tx_cons) == 128, "line 2");

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -310,13 +311,30 @@ START_TEST(test_log_level)
 }
 END_TEST
 
+/* Attached, with what the daemon says of the channel; its other descriptors are of no use here. */
+static const struct ecp_daemon_page *attach_and_look(int to)
+{
+	const struct ecp_request attach = {.type = ECP_REQ_ATTACH,
+					   .attach.version = ECP_PROTOCOL_VERSION};
+	struct ecp_error err;
+	int fds[ECP_N_CHANNEL_FDS];
+	unsigned n_fds = ECP_N_CHANNEL_FDS;
+	ck_assert_int_eq(ecp_ask(to, &attach, &rep, text, fds, &n_fds, &err), 0);
+	ck_assert_int_eq(rep.type, ECP_REP_ATTACHED);
+	void *page = mmap(NULL, ECP_CHANNEL_PAGE, PROT_READ, MAP_SHARED, fds[ECP_FD_D], 0);
+	ck_assert_ptr_ne(page, MAP_FAILED);
+	while (n_fds)
+		close(fds[--n_fds]);
+	return page;
+}
+
 START_TEST(test_kill)
 {
 	char message[64];
 	int victim = connect_client();
 	struct pollfd p = {.fd = victim, .events = POLLIN};
-	ask(victim, "{\"request\":\"attach\",\"version\":1}");
-	ck_assert_int_eq(rep.type, ECP_REP_ATTACHED);
+	const struct ecp_daemon_page *d = attach_and_look(victim);
+	ck_assert_uint_eq(d->state, ECP_CHANNEL_UP);
 	ask(fd, "{\"request\":\"show\",\"what\":\"clients\"}");
 	ck_assert_uint_eq(rep.page.n, 2);
 	snprintf(message, sizeof(message), "{\"request\":\"kill\",\"client\":%u}",
@@ -328,6 +346,7 @@ START_TEST(test_kill)
 	ck_assert_int_eq(rep.type, ECP_REP_DONE);
 	ck_assert_int_eq(poll(&p, 1, 5000), 1);
 	ck_assert_int_eq(read(victim, text, sizeof(text)), 0); /* hung up */
+	ck_assert_uint_eq(d->state, ECP_CHANNEL_ENDED);        /* and is not to come back */
 	ask(fd, message);
 	expect_error(-ENOENT, "no client");
 	ask(fd, "{\"request\":\"kill\",\"client\":1}");

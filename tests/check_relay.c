@@ -739,6 +739,7 @@ START_TEST(without_carrier)
 				 make(0x0b, 0x0a, NULL, 3, 60)};
 	open_as((struct relay_config){.promiscuous = true}, XDP);
 	sh("ip link set rb down");
+	await_no_carrier();
 	submit(frames, 2);
 	ck_assert_uint_eq(relay.stats.tx_down, 2);
 	ck_assert_uint_eq(relay.stats.tx, 0);
