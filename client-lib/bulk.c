@@ -96,7 +96,7 @@ static size_t batch_open(struct bulk *b, struct ec_claim *claims, size_t n)
 	q->request.open.n = 0;
 	for (size_t i = 0; i < n; i++)
 		claim_ask(b, &claims[i]);
-	if (q->request.open.n > 0 && eci_relay_ask_open(b->relay) == 0) {
+	if (q->request.open.n > 0 && eci_relay_ask_open(b->relay, NULL) == 0) {
 		*b->answers = q->reply.opened;
 		answer = b->answers->items;
 	}
@@ -148,7 +148,8 @@ EC_API void ec_close_many(struct ec_claim *claims, size_t n)
 			close->n = 0;
 			eci_tx_drain(relay);
 		}
-		close->ids[close->n++] = l2->ep.id;
+		if (l2->ep.id != ECI_NO_ID)
+			close->ids[close->n++] = l2->ep.id;
 		if (close->n == ECP_BATCH_MAX)
 			eci_relay_ask_close(relay);
 		eci_l2_free(l2);

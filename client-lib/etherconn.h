@@ -77,6 +77,9 @@ struct ec_relay_opts {
 	/* before a receiving call sleeps it looks again and again for so many microseconds: for
 	 * answers within ten of them, where this process has a core to itself; default 0 */
 	uint32_t spin_us;
+	/* when the daemon has died or is restarted: how long to look for the next one before the
+	 * relay is over; default 30 s; negative: not at all */
+	int reconnect_ms;
 };
 #define EC_RELAY_OPTS                                                                      \
                                                                                            \
@@ -92,6 +95,17 @@ struct ec_relay_opts {
 int ec_relay_open(struct ec_relay **ret, const char *ifname,
 		  const struct ec_relay_opts *opts);
 void ec_relay_close(struct ec_relay *relay); /* NULL is allowed */
+
+/*
+ * Which daemon this is: 1 at first, one more for each that the relay was attached to again.
+ *
+ * A daemon that dies or is restarted is no error.  The relay finds the next one and claims its
+ * endpoints again, within the receiving and sending calls; those that wait go on waiting, others
+ * say -EAGAIN, and ec_relay_fd() is readable when there is something to do.  What stood in the
+ * TX ring is lost (tx_lost).  An endpoint that the new daemon refuses is asked for every second
+ * (unclaimed); meanwhile nothing comes to it, and its sends say -ENODEV.
+ */
+uint32_t ec_relay_generation(const struct ec_relay *relay);
 
 /*
  * Make every call on the relay that waits, now or later, return -ESHUTDOWN: what another thread
@@ -147,7 +161,7 @@ int ec_frame_dst(const struct ec_frame *frame, struct sockaddr_storage *addr);
 /*
  * Receive up to n frames for all endpoints of the relay, in order, without copying.  Waits at most
  * timeout_ms (0: not at all, -1: for ever) for the first one.  Returns how many; 0 after the
- * time; -ESHUTDOWN when the daemon is gone.  Gives back what the call before lent.  UDP
+ * time; -ESHUTDOWN when the daemon is gone for good.  Gives back what the call before lent.  UDP
  * checksums are not looked at, as in a packet socket; ec_udp_recvfrom() does that.
  */
 int ec_relay_recv(struct ec_relay *relay, struct ec_frame *frames, unsigned n,
@@ -168,6 +182,9 @@ struct ec_relay_stats {
 	uint64_t rx_fragments;
 	uint64_t tx;            /* records put into the ring */
 	uint64_t tx_unresolved; /* datagrams that waited in vain for their next hop */
+	uint64_t reconnects;    /* daemons it was attached to after the first */
+	uint64_t tx_lost;       /* records a daemon had not taken when it died */
+	uint64_t unclaimed; /* endpoints that the daemon does not give back: as of now */
 };
 void ec_relay_stats(const struct ec_relay *relay, struct ec_relay_stats *stats);
 
@@ -223,7 +240,8 @@ ec_l2_payload_max(const struct ec_l2 *l2); /* bytes of L3 payload that fit the M
 /*
  * Send len bytes of L3 payload under the given EtherType to dst.  The daemon writes source and tags.
  * Returns len, or -EMSGSIZE (over the MTU), -EINVAL (EtherType is a VLAN tag's), -EAGAIN (ring
- * full and EC_DONTWAIT), -ETIMEDOUT (write deadline), -ESHUTDOWN.
+ * full, or no daemon there, and EC_DONTWAIT), -ETIMEDOUT (write deadline), -ENODEV (a restarted
+ * daemon does not give the endpoint back), -ESHUTDOWN.
  */
 ssize_t ec_l2_send(struct ec_l2 *l2, const void *payload, size_t len, uint16_t ethertype,
 		   const uint8_t dst[6], unsigned flags);

@@ -23,6 +23,11 @@
 
 #define EC_API __attribute__((visibility("default")))
 
+/* The number of an endpoint that no daemon knows. */
+#define ECI_NO_ID UINT32_MAX
+/* A flag of sends in the midst of receiving: do not wait for, or change to, another daemon. */
+#define ECI_STAY (1u << 31)
+
 /* A frame set aside for one endpoint while another one was read. */
 struct queued {
 	TAILQ_ENTRY(queued) of_relay; /* in order of arrival, or among the lent */
@@ -46,7 +51,13 @@ struct endpoint {
 	void *user;
 	struct queue queue;
 	uint32_t n_queued;
+	/* to claim it again */
+	uint32_t depth;
+	TAILQ_ENTRY(endpoint) of_unclaimed; /* while its id is ECI_NO_ID */
+	unsigned asked_at;                  /* which item of the batch it is */
+	int refused;                        /* why the daemon did not give it back, or 0 */
 };
+TAILQ_HEAD(endpoint_queue, endpoint);
 
 LIST_HEAD(l2_list, ec_l2);
 LIST_HEAD(udp_list, ec_udp);
@@ -100,8 +111,6 @@ struct neighbours {
 	struct neigh_list *cache;
 	struct udp_list *own;      /* addresses that are answered for */
 	struct neigh_queue asking; /* the first is due first */
-	int timer_fd;              /* beneath ec_relay_fd() */
-	int64_t timer_due;         /* what it is set to */
 };
 
 #define GROUP_BUCKETS 4096 /* by VLAN ids: one for each id of a single tag */
@@ -111,6 +120,41 @@ struct question {
 	struct ecp_request request;
 	struct ecp_reply reply;
 	char text[ECP_MSG_MAX + 1];
+};
+
+/* reconnect.c: how far the way to a daemon is. */
+enum way {
+	ECI_UP,        /* attached, and all was asked for */
+	ECI_CLAIMING,  /* attached; endpoints are claimed again */
+	ECI_SEEKING,   /* nobody answers */
+	ECI_ATTACHING, /* somebody does, and was asked for rings */
+};
+
+/* A batch on its way, and what is left to ask: reclaim.c's. */
+struct claims {
+	struct question question;
+	struct endpoint *asked[ECP_BATCH_MAX];
+	unsigned n_asked;
+	size_t left;  /* endpoints not asked for in this round */
+	bool patient; /* asked in vain before: one batch a second will do */
+};
+
+/* What it takes to attach again, and how far that is. */
+struct reconnect {
+	enum way way;
+	char socket[ECP_SOCK_ROOM];
+	uint32_t rx_ring, tx_ring; /* as the application asked */
+	int64_t patience_ns;       /* negative: never */
+	int64_t until;             /* on the way: over then */
+	int64_t due;               /* when to try or ask again; 0: not by the clock */
+	int64_t pause;             /* between this try and the next */
+	int inotify_fd;            /* sees a socket appear */
+	struct claims *claims;     /* NULL while up */
+	struct endpoint_queue unclaimed;
+	/* the rings of the daemon before, while the application looks at frames in them */
+	const struct ecp_daemon_page *lent_d;
+	uint64_t lent_size;
+	char why[ECP_ERROR_TEXT]; /* the last try failed, or the relay is over */
 };
 
 /* All that a received frame needs of its endpoint, in one place. */
@@ -128,7 +172,9 @@ struct ec_relay {
 	int control;
 	int bell_rx, bell_tx; /* heard and rung */
 	int bell_tx_keep;     /* never read: see ECP_FD_BELL_TX_KEEP */
-	bool gone;            /* the daemon has ended the connection */
+	bool gone;            /* the daemon has ended the connection for good */
+	uint32_t generation;
+	struct reconnect again;
 	char ifname[ECP_IFNAME];
 	uint32_t mtu, queue_depth;
 	/* the rings */
@@ -151,13 +197,19 @@ struct ec_relay {
 	_Atomic bool stopped; /* by any thread, through stop_fd */
 	int stop_fd;
 	/* the pollable descriptor, made on first use */
-	int epoll_fd, event_fd;
-	bool event_set; /* event_fd is readable: something is left unread */
-	bool armed;     /* nothing is left, and the daemon will ring */
+	int epoll_fd, event_fd, timer_fd;
+	int64_t timer_due; /* what timer_fd is set to */
+	bool event_set;    /* event_fd is readable: something is left unread */
+	bool armed;        /* nothing is left, and the daemon will ring */
 	uint32_t idle_looks;
 	int64_t spin_ns;
 	struct ecp_pace pace; /* of calls that wait */
 	uint64_t paced;       /* stats.rx when it was asked last */
+	/* who only sends: how far the daemon was seen to have taken records, how many looks ago,
+	 * and since when */
+	uint64_t taken;
+	unsigned untaken_looks;
+	int64_t untaken_since;
 	struct ec_relay_stats stats;
 	struct question *question;
 };
@@ -170,16 +222,37 @@ int eci_error_set(int code, const char *format, ...) __attribute__((format(print
 int eci_error_take(const struct ecp_error *err);
 /* The code that was kept last. */
 int eci_error_code(void);
+/* -ESHUTDOWN, and why the relay is over. */
+int eci_error_shutdown(const struct ec_relay *relay);
 
 /* ---- relay.c ---- */
 
-/* Ask relay->question->request, have the answer of this type in ->reply.  0 or -errno, said. */
+/*
+ * Ask relay->question->request, have the answer of this type in ->reply.  0 or -errno, said.
+ * -ERESTART: the daemon is another one now, to which numbers in the request mean nothing; ask anew.
+ */
 int eci_relay_ask(struct ec_relay *relay, enum ecp_reply_type expected);
-/* Ask what stands in relay->question->request.open; the answers are as many.  0 or -errno, said. */
-int eci_relay_ask_open(struct ec_relay *relay);
+/*
+ * Ask what stands in relay->question->request.open; the answers are as many.  on: what the first
+ * item, a UDP endpoint, is to stand on, or NULL.  0 or -errno, said.
+ */
+int eci_relay_ask_open(struct ec_relay *relay, const struct ec_l2 *on);
 /* Give back what stands in relay->question->request.close, which is empty afterwards. */
 void eci_relay_ask_close(struct ec_relay *relay);
-/* Let ec_relay_fd() be readable when eci_neigh_run() is due. */
+/* What to ask for rings; and the answer, with its descriptors, which are taken over in any case.
+ * The rings before, if any, are given up.  0 or -errno, said. */
+void eci_relay_attach_request(const struct ec_relay *relay, struct ecp_request *req);
+int eci_relay_attach_take(struct ec_relay *relay, const struct ecp_reply *reply, int *fds,
+			  unsigned n_fds);
+/* Close the connection and its doorbells; the rings stay. */
+void eci_relay_hang_up(struct ec_relay *relay);
+/* Let ec_relay_fd() see fd as well; nothing where nobody uses it. */
+void eci_relay_watch(struct ec_relay *relay, int fd);
+/* Close it; said to epoll aloud, for a child of the application may still hold it. */
+void eci_relay_drop(struct ec_relay *relay, int *fd);
+/* When eci_neigh_run() or eci_reconnect_run() is due; 0: neither. */
+int64_t eci_relay_due(const struct ec_relay *relay);
+/* Let ec_relay_fd() be readable then. */
 void eci_relay_set_timer(struct ec_relay *relay);
 /* Memory for one, zeroed but for what the arguments say.  NULL: said. */
 struct endpoint *eci_endpoint_new(struct ec_relay *relay, enum ecp_endpoint_kind kind,
@@ -187,12 +260,55 @@ struct endpoint *eci_endpoint_new(struct ec_relay *relay, enum ecp_endpoint_kind
 void eci_endpoint_free(struct endpoint *ep); /* it is not open (any longer) */
 /* Take the daemon's answer: the endpoint has a number from now on.  0 or -errno, said. */
 int eci_endpoint_adopt(struct endpoint *ep, const struct ecp_opened_item *opened);
+/* The same for one that was not refused.  0 or -ENOMEM, said; then the daemon still holds it. */
+int eci_endpoint_number(struct endpoint *ep, const struct ecp_opened_item *opened);
 /* Does an L3 payload of len bytes fit?  0 or -EMSGSIZE, said. */
 int eci_endpoint_check_length(const struct endpoint *ep, size_t len);
 /* Give it back and forget what is queued for it. */
 void eci_endpoint_close(struct endpoint *ep);
 /* Forget what is queued for it, and its number. */
 void eci_endpoint_forget(struct endpoint *ep);
+
+/* ---- reconnect.c ---- */
+
+/* Does a daemon answer, in whose rings records may be put? */
+static inline bool eci_reconnect_attached(const struct ec_relay *relay)
+{
+	return !relay->gone && relay->again.way <= ECI_CLAIMING;
+}
+/* The connection has ended: look for the next daemon, or that was it (relay->gone). */
+void eci_reconnect_lose(struct ec_relay *relay);
+/* Has it?  Asks the kernel. */
+void eci_reconnect_look(struct ec_relay *relay);
+/* The control socket is readable.  Does what can be done with the rings in use. */
+void eci_reconnect_hear(struct ec_relay *relay);
+/*
+ * Go as far as is possible without waiting; the rings may be others afterwards, and what was
+ * unread in the old ones has been set aside.  0, or -ESHUTDOWN.
+ */
+int eci_reconnect_run(struct ec_relay *relay);
+/* Sleep until it may go further, at most until deadline_ns (0: for ever).  As eci_relay_wait(). */
+int eci_reconnect_wait(struct ec_relay *relay, int64_t deadline_ns);
+/* Wait until it is up.  0 or -ESHUTDOWN, said. */
+int eci_reconnect_finish(struct ec_relay *relay);
+/* When eci_reconnect_run() has something to do by the clock; 0: not. */
+int64_t eci_reconnect_due(const struct ec_relay *relay);
+/* Nothing is lent any more. */
+void eci_reconnect_release(struct ec_relay *relay);
+void eci_reconnect_fini(struct ec_relay *relay);
+
+/* ---- reclaim.c ---- */
+
+/* All endpoints have lost their numbers: ask for the first. */
+void eci_reclaim_begin(struct ec_relay *relay);
+/* The time has come to ask again for what was refused. */
+void eci_reclaim_again(struct ec_relay *relay);
+/* Nothing is on its way: ask for the next ones, or that was all. */
+void eci_reclaim_next(struct ec_relay *relay);
+/* Take the answer that is there, or waited for. */
+void eci_reclaim_take(struct ec_relay *relay);
+/* ep is closed: nothing is to be claimed for it. */
+void eci_reclaim_forget(struct endpoint *ep);
 
 /* ---- frame.c ---- */
 
@@ -218,6 +334,8 @@ int eci_relay_pump(struct ec_relay *relay);
 int eci_relay_wait_more(struct ec_relay *relay, int64_t deadline_ns);
 /* Wait until the bell or the end of the connection, at most until deadline_ns (0: for ever). */
 int eci_relay_wait(struct ec_relay *relay, int64_t deadline_ns);
+/* Set aside all that is left in the ring: it is given up. */
+void eci_relay_empty(struct ec_relay *relay);
 void eci_queued_free(struct ec_relay *relay, struct queued *q);
 
 /* ---- transmit.c ---- */
@@ -236,9 +354,13 @@ void eci_tx_submit(struct ec_relay *relay, uint32_t len, unsigned flags);
  * endpoint that is closed, or has another address by then, would be dropped.
  */
 void eci_tx_drain(struct ec_relay *relay);
+/* How many records stand untaken in the TX ring. */
+uint64_t eci_tx_untaken(struct ec_relay *relay);
 
 /* ---- udp.c ---- */
 
+/* What claims it on the L2 endpoint beneath. */
+void eci_udp_item(const struct ec_udp *udp, struct ecp_open_item *item);
 /* The UDP endpoint on l2 that a datagram to this address is for, or NULL. */
 struct ec_udp *eci_udp_match(const struct ec_l2 *l2, const struct ec_frame *frame);
 void eci_udp_free(struct ec_udp *udp);
@@ -278,6 +400,8 @@ ssize_t eci_neigh_send(struct ec_udp *udp, const struct ecp_addr *to, const void
 
 /* ---- l2.c ---- */
 
+/* What claims it. */
+void eci_l2_item(const struct ec_l2 *l2, struct ecp_open_item *item);
 void eci_l2_free(struct ec_l2 *l2);
 /* The same two steps for an L2 endpoint. */
 struct ec_l2 *eci_l2_new(struct ec_relay *relay, const struct ec_l2addr *addr,

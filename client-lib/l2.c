@@ -112,6 +112,23 @@ static void claim_ethertype(struct ecp_open_item *item, uint16_t ethertype)
 		item->ethertypes[item->n_ethertypes++] = ethertype;
 }
 
+void eci_l2_item(const struct ec_l2 *l2, struct ecp_open_item *item)
+{
+	*item = (struct ecp_open_item){
+	    .kind = ECP_KIND_L2,
+	    .flags = flags_to_proto(l2->flags),
+	    .depth = l2->ep.depth,
+	    .l2 = eci_l2addr_to_proto(&l2->addr),
+	    .n_ethertypes = l2->n_ethertypes,
+	};
+	memcpy(item->ethertypes, l2->ethertypes,
+	       l2->n_ethertypes * sizeof(*l2->ethertypes));
+	if (l2->flags & ECI_L2_NEIGH) {
+		claim_ethertype(item, ECP_ETHERTYPE_ARP);
+		claim_ethertype(item, ECP_ETHERTYPE_IPV6);
+	}
+}
+
 struct ec_l2 *eci_l2_new(struct ec_relay *relay, const struct ec_l2addr *addr,
 			 const struct ec_l2_opts *given, struct ecp_open_item *item)
 {
@@ -121,27 +138,16 @@ struct ec_l2 *eci_l2_new(struct ec_relay *relay, const struct ec_l2addr *addr,
 	struct ec_l2 *l2 = (struct ec_l2 *)eci_endpoint_new(relay, ECP_KIND_L2, opts.user);
 	if (!l2)
 		return NULL;
-	*item = (struct ecp_open_item){
-	    .kind = ECP_KIND_L2,
-	    .flags = flags_to_proto(opts.flags),
-	    .depth = opts.depth,
-	    .l2 = eci_l2addr_to_proto(addr),
-	    .n_ethertypes = opts.n_ethertypes,
-	};
-	memcpy(item->ethertypes, opts.ethertypes,
-	       opts.n_ethertypes * sizeof(*opts.ethertypes));
-	if (opts.flags & ECI_L2_NEIGH) {
-		claim_ethertype(item, ECP_ETHERTYPE_ARP);
-		claim_ethertype(item, ECP_ETHERTYPE_IPV6);
-	}
+	l2->ep.depth = opts.depth;
 	l2->addr = *addr;
-	l2->key = ecp_key_of(&item->l2);
 	l2->flags = opts.flags;
 	l2->n_ethertypes = opts.n_ethertypes;
 	memcpy(l2->ethertypes, opts.ethertypes,
 	       opts.n_ethertypes * sizeof(*opts.ethertypes));
 	LIST_INIT(&l2->udps);
 	LIST_INIT(&l2->neighs);
+	eci_l2_item(l2, item);
+	l2->key = ecp_key_of(&item->l2);
 	return l2;
 }
 
@@ -169,7 +175,7 @@ EC_API int ec_l2_open(struct ec_l2 **ret, struct ec_relay *relay,
 	if (!l2)
 		return eci_error_code();
 	open->n = 1;
-	int r = eci_relay_ask_open(relay);
+	int r = eci_relay_ask_open(relay, NULL);
 	if (r == 0)
 		r = eci_l2_start(l2, &relay->question->reply.opened.items[0]);
 	if (r < 0)

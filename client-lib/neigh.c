@@ -282,7 +282,8 @@ static void neigh_learn(struct neigh *n, const uint8_t mac[ECP_MAC_LEN])
 	n->due = ec_now() + FRESH;
 	memcpy(n->mac, mac, ECP_MAC_LEN);
 	while ((w = TAILQ_FIRST(&n->waiting))) {
-		if (eci_udp_transmit(w->udp, &w->dst, n->mac, w->payload, w->len, 0) < 0)
+		if (eci_udp_transmit(w->udp, &w->dst, n->mac, w->payload, w->len,
+				     ECI_STAY) < 0)
 			n->l2->ep.relay->stats.tx_unresolved++;
 		waiting_free(n, w);
 	}
@@ -308,7 +309,7 @@ static void answer(const struct ec_udp *udp, const struct ecp_neigh *asked)
 	memcpy(reply.target, asked->ip, sizeof(reply.target));
 	memcpy(reply.target_mac, asked->mac, ECP_MAC_LEN);
 	/* no room: as if the question had been lost, and asked again */
-	message_send(l2, &reply, EC_DONTWAIT);
+	message_send(l2, &reply, EC_DONTWAIT | ECI_STAY);
 	/* who asks will soon be answered with more than that (RFC 826) */
 	if (l2->flags & EC_L2_RESOLVE && asked->have_mac && !ecp_addr_is_any(&asker)) {
 		struct neigh *n = neigh_get(l2, &asker);
@@ -378,7 +379,8 @@ bool eci_neigh_hear_all(struct ec_relay *relay, const uint16_t vlan[ECP_VLANS_MA
 int64_t eci_neigh_due(const struct ec_relay *relay)
 {
 	const struct neigh *n = TAILQ_FIRST(&relay->neigh.asking);
-	return n ? n->due : 0;
+	/* while the daemon is away nobody is asked, and nobody is given up */
+	return n && relay->again.way == ECI_UP ? n->due : 0;
 }
 
 static void neigh_give_up(struct neigh *n)
@@ -392,14 +394,14 @@ static void neigh_give_up(struct neigh *n)
 void eci_neigh_run(struct ec_relay *relay)
 {
 	struct neigh *n;
-	if (TAILQ_EMPTY(&relay->neigh.asking))
+	if (TAILQ_EMPTY(&relay->neigh.asking) || relay->again.way != ECI_UP)
 		return;
 	int64_t now = ec_now();
 	while ((n = TAILQ_FIRST(&relay->neigh.asking)) && n->due <= now) {
 		if (n->asked == ASK_TIMES)
 			neigh_give_up(n);
 		else
-			neigh_ask(n, EC_DONTWAIT);
+			neigh_ask(n, EC_DONTWAIT | ECI_STAY);
 	}
 }
 

@@ -235,7 +235,7 @@ static void set_aside(struct ec_relay *relay, const struct ec_frame *frame)
 		relay->stats.rx_queue_drops++;
 		return;
 	}
-	if (ep->n_queued == relay->queue_depth) {
+	if (ep->n_queued >= relay->queue_depth) {
 		eci_queued_free(relay, TAILQ_FIRST(&ep->queue));
 		relay->stats.rx_queue_drops++;
 	}
@@ -266,17 +266,23 @@ EC_API void ec_relay_release(struct ec_relay *relay)
 		free(q);
 	}
 	relay->lending = false;
+	eci_reconnect_release(relay);
 	if (relay->c)
 		ring_release(relay);
 }
 
 /* ---- sleeping ---- */
 
+/* Nobody there to ring it: the daemon's end may be seen here before it is at the socket. */
 static void drain_bell(struct ec_relay *relay)
 {
 	char bytes[64];
-	while (read(relay->bell_rx, bytes, sizeof(bytes)) == (ssize_t)sizeof(bytes))
-		;
+	ssize_t n;
+	do
+		n = read(relay->bell_rx, bytes, sizeof(bytes));
+	while (n == (ssize_t)sizeof(bytes));
+	if (n == 0)
+		eci_reconnect_lose(relay);
 }
 
 /* Milliseconds until deadline_ns, for poll: rounded up, -1 for none. */
@@ -291,25 +297,24 @@ static int timeout_ms(int64_t deadline_ns)
 	return ms > INT32_MAX ? INT32_MAX : (int)ms;
 }
 
-/* The daemon says nothing unasked on the control socket: what is readable is its end. */
+/* The daemon says nothing unasked on the control socket. */
 int eci_relay_wait(struct ec_relay *relay, int64_t deadline_ns)
 {
 	struct pollfd fds[] = {{.fd = relay->bell_rx, .events = POLLIN},
 			       {.fd = relay->control, .events = POLLIN},
-			       {.fd = relay->stop_fd, .events = POLLIN}};
-	int n = poll(fds, 3, timeout_ms(deadline_ns));
+			       {.fd = relay->stop_fd, .events = POLLIN},
+			       {.fd = relay->again.inotify_fd, .events = POLLIN}};
+	int n = poll(fds, 4, timeout_ms(deadline_ns));
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
 	if (n == 0)
 		return -ETIMEDOUT;
 	if (fds[2].revents)
 		return -ESHUTDOWN;
-	if (fds[1].revents && !(fds[0].revents & POLLIN)) {
-		relay->gone = true;
-		return -ESHUTDOWN;
-	}
 	drain_bell(relay);
-	return 0;
+	if (fds[1].revents && !(fds[0].revents & POLLIN))
+		eci_reconnect_hear(relay);
+	return relay->gone ? -ESHUTDOWN : 0;
 }
 
 /* Ask to be rung.  False if a frame has come meanwhile. */
@@ -327,11 +332,9 @@ static int look_if_gone(struct ec_relay *relay)
 		return -ESHUTDOWN;
 	if (relay->epoll_fd < 0 && ++relay->idle_looks % IDLE_LOOKS)
 		return 0;
-	struct pollfd p = {.fd = relay->control, .events = POLLIN};
-	if (poll(&p, 1, 0) <= 0)
-		return 0;
-	relay->gone = true;
-	return -ESHUTDOWN;
+	if (relay->again.way == ECI_UP)
+		eci_reconnect_look(relay);
+	return relay->gone ? -ESHUTDOWN : 0;
 }
 
 /* Has something come?  Looks for as long as the application said, at most until deadline_ns. */
@@ -365,15 +368,6 @@ static bool sleep_under_load(struct ec_relay *relay, int64_t deadline_ns)
 	return true;
 }
 
-/* Sleep, but no longer than until something is due to be asked for again. */
-static int wait_for_frames(struct ec_relay *relay, int64_t deadline_ns)
-{
-	int64_t due = eci_neigh_due(relay);
-	bool early = due && (!deadline_ns || due < deadline_ns);
-	int r = eci_relay_wait(relay, early ? due : deadline_ns);
-	return r == -ETIMEDOUT && early ? 0 : r;
-}
-
 /*
  * The next frame of the ring, waiting until deadline_ns (0: for ever; < 0: not at all).  1;
  * -EAGAIN or -ETIMEDOUT; -ESHUTDOWN; -EPROTO.
@@ -383,8 +377,15 @@ static int ring_wait_next(struct ec_relay *relay, int64_t deadline_ns,
 {
 	for (;;) {
 		eci_neigh_run(relay);
+		/* however much traffic there is for those that are claimed already */
+		if (relay->again.way == ECI_CLAIMING)
+			eci_reconnect_run(relay);
 		int r = ring_refresh_next(relay, frame);
 		if (r != 0)
+			return r;
+		/* only now: what the old ring holds is read where it lies */
+		r = eci_reconnect_run(relay);
+		if (r < 0)
 			return r;
 		if (deadline_ns < 0 && relay->epoll_fd < 0) {
 			r = look_if_gone(relay);
@@ -401,7 +402,7 @@ static int ring_wait_next(struct ec_relay *relay, int64_t deadline_ns,
 			r = look_if_gone(relay);
 			return r < 0 ? r : -EAGAIN;
 		}
-		r = wait_for_frames(relay, deadline_ns);
+		r = eci_reconnect_wait(relay, deadline_ns);
 		if (r < 0)
 			return r;
 	}
@@ -421,7 +422,18 @@ int eci_relay_pump(struct ec_relay *relay)
 int eci_relay_wait_more(struct ec_relay *relay, int64_t deadline_ns)
 {
 	drain_bell(relay);
-	return arm(relay) ? wait_for_frames(relay, deadline_ns) : 0;
+	return arm(relay) ? eci_reconnect_wait(relay, deadline_ns) : 0;
+}
+
+/* They are few in comparison with the ring: no depth of a queue shall cost any of them. */
+void eci_relay_empty(struct ec_relay *relay)
+{
+	struct ec_frame frame;
+	uint32_t depth = relay->queue_depth;
+	relay->queue_depth = UINT32_MAX;
+	while (ring_refresh_next(relay, &frame) > 0)
+		set_aside(relay, &frame);
+	relay->queue_depth = depth;
 }
 
 void eci_relay_settle(struct ec_relay *relay)
@@ -429,7 +441,8 @@ void eci_relay_settle(struct ec_relay *relay)
 	if (relay->epoll_fd < 0)
 		return;
 	eci_relay_set_timer(relay);
-	bool left = !relay->armed || !TAILQ_EMPTY(&relay->queued) || relay->fanout.active;
+	bool left = relay->gone || !relay->armed || !TAILQ_EMPTY(&relay->queued) ||
+		    relay->fanout.active;
 	if (left == relay->event_set)
 		return;
 	relay->event_set = left;
@@ -461,7 +474,7 @@ static int next_for(struct endpoint *ep, int64_t deadline_ns, struct ec_frame *f
 	}
 }
 
-static int error_receive(int r)
+static int error_receive(const struct ec_relay *relay, int r)
 {
 	switch (r) {
 	case -EAGAIN:
@@ -469,7 +482,7 @@ static int error_receive(int r)
 	case -ETIMEDOUT:
 		return eci_error_set(r, "nothing came before the deadline");
 	case -ESHUTDOWN:
-		return eci_error_set(r, "the daemon has ended the connection");
+		return eci_error_shutdown(relay);
 	default:
 		return eci_error_set(r, "receiving: %s", strerror(-r));
 	}
@@ -479,7 +492,7 @@ int eci_endpoint_next(struct endpoint *ep, unsigned flags, struct ec_frame *fram
 {
 	int r = next_for(ep, flags & EC_DONTWAIT ? -1 : ep->read_deadline, frame);
 	eci_relay_settle(ep->relay);
-	return r < 0 ? error_receive(r) : 0;
+	return r < 0 ? error_receive(ep->relay, r) : 0;
 }
 
 /* As many as are there, up to n; those that were set aside first. */
@@ -513,5 +526,5 @@ EC_API int ec_relay_recv(struct ec_relay *relay, struct ec_frame *frames, unsign
 		return 0;
 	int r = next_batch(relay, frames, n, deadline);
 	eci_relay_settle(relay);
-	return r < 0 ? error_receive(r) : r;
+	return r < 0 ? error_receive(relay, r) : r;
 }

@@ -12,21 +12,21 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#define QUEUE_DEPTH_DEFAULT 1024
-#define NS_PER_S            1000000000
+#define QUEUE_DEPTH_DEFAULT  1024
+#define RECONNECT_MS_DEFAULT 30000
+#define NS_PER_S             1000000000
 
 /* ---- asking ---- */
 
-int eci_relay_ask(struct ec_relay *relay, enum ecp_reply_type expected)
+/* 0; -ERESTART: the daemon is gone, the next one is looked for; -errno, said. */
+static int ask_now(struct ec_relay *relay, enum ecp_reply_type expected)
 {
 	struct question *q = relay->question;
 	struct ecp_error err = {0};
-	if (relay->gone)
-		return eci_error_set(-ESHUTDOWN, "the daemon has ended the connection");
 	int r = ecp_ask(relay->control, &q->request, &q->reply, q->text, NULL, NULL, &err);
 	if (r == -ENOTCONN) {
-		relay->gone = true;
-		return eci_error_set(-ESHUTDOWN, "%s", err.text);
+		eci_reconnect_lose(relay);
+		return relay->gone ? eci_error_shutdown(relay) : -ERESTART;
 	}
 	if (r < 0)
 		return eci_error_take(&err);
@@ -38,10 +38,22 @@ int eci_relay_ask(struct ec_relay *relay, enum ecp_reply_type expected)
 	return 0;
 }
 
+int eci_relay_ask(struct ec_relay *relay, enum ecp_reply_type expected)
+{
+	uint32_t before = relay->generation;
+	bool up = relay->again.way == ECI_UP;
+	int r = eci_reconnect_finish(relay);
+	if (r < 0)
+		return r;
+	return up && relay->generation == before ? ask_now(relay, expected) : -ERESTART;
+}
+
 /* ---- opening ---- */
 
 static int relay_connect(struct ec_relay *relay, const char *path)
 {
+	if (strlen(path) < sizeof(relay->again.socket))
+		strcpy(relay->again.socket, path);
 	relay->control = ecp_sock_connect(path);
 	switch (relay->control) {
 	case -ENOENT:
@@ -66,51 +78,82 @@ static void *map(int fd, uint64_t size, int prot)
 	return at == MAP_FAILED ? NULL : at;
 }
 
+static void unmap(const void *at, uint64_t size)
+{
+	if (at)
+		munmap((void *)(uintptr_t)at, size);
+}
+
+/* Give up the rings, but for frames that the application still looks at. */
+static void relay_unmap(struct ec_relay *relay)
+{
+	uint64_t d_size = ECP_CHANNEL_PAGE + relay->rx.size;
+	if (relay->d)
+		eci_relay_empty(relay);
+	unmap(relay->c, ECP_CHANNEL_PAGE + relay->tx.size);
+	if (relay->lending) {
+		relay->again.lent_d = relay->d;
+		relay->again.lent_size = d_size;
+	} else {
+		unmap(relay->d, d_size);
+	}
+	relay->lending = false;
+	relay->armed = false;
+	relay->d = NULL;
+	relay->c = NULL;
+}
+
+/* Both rings, or nothing.  0 or -errno, said. */
 static int relay_map(struct ec_relay *relay, const struct ecp_attached *attached,
 		     const int *fds)
 {
 	if (!ecp_ring_size_ok(attached->rx_ring) || !ecp_ring_size_ok(attached->tx_ring))
 		return eci_error_set(-EPROTO,
 				     "the daemon gave rings of an impossible size");
-	relay->rx.size = attached->rx_ring;
-	relay->tx.size = attached->tx_ring;
-	relay->d = map(fds[ECP_FD_D], ECP_CHANNEL_PAGE + relay->rx.size, PROT_READ);
-	relay->c =
-	    map(fds[ECP_FD_C], ECP_CHANNEL_PAGE + relay->tx.size, PROT_READ | PROT_WRITE);
-	if (!relay->d || !relay->c)
-		return eci_error_set(-ENOMEM, "cannot map the rings");
-	if (relay->d->magic != ECP_CHANNEL_MAGIC || relay->d->abi != ECP_CHANNEL_ABI)
-		return eci_error_set(-EPROTO, "the daemon's rings are of another version");
-	relay->rx.data = (const uint8_t *)relay->d + ECP_CHANNEL_PAGE;
-	relay->tx.data = (uint8_t *)relay->c + ECP_CHANNEL_PAGE;
+	uint64_t d_size = ECP_CHANNEL_PAGE + (uint64_t)attached->rx_ring;
+	uint64_t c_size = ECP_CHANNEL_PAGE + (uint64_t)attached->tx_ring;
+	struct ecp_daemon_page *d = map(fds[ECP_FD_D], d_size, PROT_READ);
+	struct ecp_client_page *c = map(fds[ECP_FD_C], c_size, PROT_READ | PROT_WRITE);
+	int r = 0;
+	if (!d || !c)
+		r = eci_error_set(-ENOMEM, "cannot map the rings");
+	else if (d->magic != ECP_CHANNEL_MAGIC || d->abi != ECP_CHANNEL_ABI)
+		r = eci_error_set(-EPROTO, "the daemon's rings are of another version");
+	if (r < 0) {
+		unmap(d, d_size);
+		unmap(c, c_size);
+		return r;
+	}
+	relay_unmap(relay);
+	relay->d = d;
+	relay->c = c;
+	relay->rx = (struct ecp_in){.data = (const uint8_t *)d + ECP_CHANNEL_PAGE,
+				    .size = attached->rx_ring};
+	relay->tx = (struct ecp_out){.data = (uint8_t *)c + ECP_CHANNEL_PAGE,
+				     .size = attached->tx_ring};
 	return 0;
 }
 
-static int relay_attach(struct ec_relay *relay, const char *ifname,
-			const struct ec_relay_opts *opts)
+void eci_relay_attach_request(const struct ec_relay *relay, struct ecp_request *req)
 {
-	struct question *q = relay->question;
-	struct ecp_attach *attach = &q->request.attach;
-	struct ecp_error err = {0};
-	int fds[ECP_N_CHANNEL_FDS];
-	unsigned n_fds = ECP_N_CHANNEL_FDS;
-	if (ifname && strlen(ifname) >= sizeof(attach->interface))
-		return eci_error_set(-ENODEV, "\"%.40s\" is too long for an interface name",
-				     ifname);
-	q->request.type = ECP_REQ_ATTACH;
-	*attach = (struct ecp_attach){.version = ECP_PROTOCOL_VERSION,
-				      .rx_ring = opts->rx_ring,
-				      .tx_ring = opts->tx_ring};
-	snprintf(attach->interface, sizeof(attach->interface), "%s", ifname ? ifname : "");
-	int r = ecp_ask(relay->control, &q->request, &q->reply, q->text, fds, &n_fds, &err);
-	if (r < 0)
-		return eci_error_take(&err);
-	if (q->reply.type == ECP_REP_ERROR)
-		r = eci_error_take(&q->reply.error);
-	else if (q->reply.type != ECP_REP_ATTACHED || n_fds != ECP_N_CHANNEL_FDS)
+	req->type = ECP_REQ_ATTACH;
+	req->attach = (struct ecp_attach){.version = ECP_PROTOCOL_VERSION,
+					  .rx_ring = relay->again.rx_ring,
+					  .tx_ring = relay->again.tx_ring};
+	snprintf(req->attach.interface, sizeof(req->attach.interface), "%s", relay->ifname);
+}
+
+int eci_relay_attach_take(struct ec_relay *relay, const struct ecp_reply *reply, int *fds,
+			  unsigned n_fds)
+{
+	const struct ecp_attached *attached = &reply->attached;
+	int r = 0;
+	if (reply->type == ECP_REP_ERROR)
+		r = eci_error_take(&reply->error);
+	else if (reply->type != ECP_REP_ATTACHED || n_fds != ECP_N_CHANNEL_FDS)
 		r = eci_error_set(-EPROTO, "the daemon did not attach us");
 	if (r == 0)
-		r = relay_map(relay, &q->reply.attached, fds);
+		r = relay_map(relay, attached, fds);
 	for (unsigned i = 0; i < n_fds; i++)
 		if (r < 0 || i == ECP_FD_D || i == ECP_FD_C)
 			close(fds[i]);
@@ -119,9 +162,27 @@ static int relay_attach(struct ec_relay *relay, const char *ifname,
 	relay->bell_rx = fds[ECP_FD_BELL_RX];
 	relay->bell_tx = fds[ECP_FD_BELL_TX];
 	relay->bell_tx_keep = fds[ECP_FD_BELL_TX_KEEP];
-	relay->mtu = q->reply.attached.mtu;
-	snprintf(relay->ifname, sizeof(relay->ifname), "%s", q->reply.attached.interface);
+	relay->mtu = attached->mtu;
+	snprintf(relay->ifname, sizeof(relay->ifname), "%s", attached->interface);
+	eci_relay_watch(relay, relay->bell_rx);
 	return 0;
+}
+
+static int relay_attach(struct ec_relay *relay, const char *ifname)
+{
+	struct question *q = relay->question;
+	struct ecp_error err = {0};
+	int fds[ECP_N_CHANNEL_FDS];
+	unsigned n_fds = ECP_N_CHANNEL_FDS;
+	if (ifname && strlen(ifname) >= sizeof(relay->ifname))
+		return eci_error_set(-ENODEV, "\"%.40s\" is too long for an interface name",
+				     ifname);
+	snprintf(relay->ifname, sizeof(relay->ifname), "%s", ifname ? ifname : "");
+	eci_relay_attach_request(relay, &q->request);
+	int r = ecp_ask(relay->control, &q->request, &q->reply, q->text, fds, &n_fds, &err);
+	if (r < 0)
+		return eci_error_take(&err);
+	return eci_relay_attach_take(relay, &q->reply, fds, n_fds);
 }
 
 static int relay_make_stop(struct ec_relay *relay)
@@ -142,34 +203,52 @@ static struct ec_relay_opts relay_opts(const struct ec_relay_opts *given)
 	return opts;
 }
 
-EC_API int ec_relay_open(struct ec_relay **ret, const char *ifname,
-			 const struct ec_relay_opts *given)
+/* A relay without a daemon yet. */
+static struct ec_relay *relay_new(const struct ec_relay_opts *opts)
 {
-	struct ec_relay_opts opts = relay_opts(given);
-	char found[ECP_SOCK_ROOM];
 	struct ec_relay *relay = calloc(1, sizeof(*relay));
 	if (!relay)
-		return eci_error_set(-ENOMEM, "out of memory");
+		return NULL;
 	relay->control = relay->bell_rx = relay->bell_tx = relay->bell_tx_keep = -1;
-	relay->epoll_fd = relay->event_fd = relay->stop_fd = relay->neigh.timer_fd = -1;
-	relay->spin_ns = opts.spin_us * INT64_C(1000);
+	relay->epoll_fd = relay->event_fd = relay->stop_fd = relay->timer_fd = -1;
+	relay->spin_ns = opts->spin_us * INT64_C(1000);
+	relay->queue_depth = opts->queue_depth ? opts->queue_depth : QUEUE_DEPTH_DEFAULT;
+	relay->generation = 1;
+	relay->again.inotify_fd = -1;
+	relay->again.rx_ring = opts->rx_ring;
+	relay->again.tx_ring = opts->tx_ring;
+	relay->again.patience_ns =
+	    (opts->reconnect_ms ? opts->reconnect_ms : RECONNECT_MS_DEFAULT) *
+	    INT64_C(1000000);
+	TAILQ_INIT(&relay->again.unclaimed);
 	relay->l2_pool = (struct ecp_pool)ECP_POOL(struct ec_l2);
 	relay->udp_pool = (struct ecp_pool)ECP_POOL(struct ec_udp);
 	TAILQ_INIT(&relay->neigh.asking);
-	relay->queue_depth = opts.queue_depth ? opts.queue_depth : QUEUE_DEPTH_DEFAULT;
 	TAILQ_INIT(&relay->queued);
 	TAILQ_INIT(&relay->lent);
 	LIST_INIT(&relay->l2s);
 	LIST_INIT(&relay->any_group);
 	relay->question = malloc(sizeof(*relay->question));
-	int r = relay->question ? 0 : eci_error_set(-ENOMEM, "out of memory");
-	if (r == 0)
-		r = relay_make_stop(relay);
+	if (relay->question)
+		return relay;
+	free(relay);
+	return NULL;
+}
+
+EC_API int ec_relay_open(struct ec_relay **ret, const char *ifname,
+			 const struct ec_relay_opts *given)
+{
+	struct ec_relay_opts opts = relay_opts(given);
+	char found[ECP_SOCK_ROOM];
+	struct ec_relay *relay = relay_new(&opts);
+	if (!relay)
+		return eci_error_set(-ENOMEM, "out of memory");
+	int r = relay_make_stop(relay);
 	if (r == 0)
 		r = relay_connect(relay,
 				  opts.socket ? opts.socket : ecp_sock_find(ifname, found));
 	if (r == 0)
-		r = relay_attach(relay, ifname, &opts);
+		r = relay_attach(relay, ifname);
 	if (r < 0) {
 		ec_relay_close(relay);
 		return r;
@@ -180,10 +259,26 @@ EC_API int ec_relay_open(struct ec_relay **ret, const char *ifname,
 
 /* ---- closing ---- */
 
-static void close_fd(int fd)
+static void close_fd(int *fd)
 {
-	if (fd >= 0)
-		close(fd);
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void eci_relay_drop(struct ec_relay *relay, int *fd)
+{
+	if (relay->epoll_fd >= 0 && *fd >= 0)
+		epoll_ctl(relay->epoll_fd, EPOLL_CTL_DEL, *fd, NULL);
+	close_fd(fd);
+}
+
+void eci_relay_hang_up(struct ec_relay *relay)
+{
+	eci_relay_drop(relay, &relay->control);
+	eci_relay_drop(relay, &relay->bell_rx);
+	close_fd(&relay->bell_tx);
+	close_fd(&relay->bell_tx_keep);
 }
 
 EC_API void ec_relay_close(struct ec_relay *relay)
@@ -191,25 +286,20 @@ EC_API void ec_relay_close(struct ec_relay *relay)
 	if (!relay)
 		return;
 	eci_tx_drain(relay);
-	/* the daemon gives back everything at once when it sees this */
-	close_fd(relay->control);
-	relay->control = -1;
 	relay->gone = true;
+	/* the daemon gives back everything at once when it sees this */
+	eci_relay_hang_up(relay);
 	while (!LIST_EMPTY(&relay->l2s))
 		eci_l2_free(LIST_FIRST(&relay->l2s));
 	ec_relay_release(relay);
-	close_fd(relay->bell_rx);
-	close_fd(relay->bell_tx);
-	close_fd(relay->bell_tx_keep);
-	close_fd(relay->epoll_fd);
-	close_fd(relay->event_fd);
-	close_fd(relay->stop_fd);
-	close_fd(relay->neigh.timer_fd);
+	eci_reconnect_fini(relay);
+	close_fd(&relay->epoll_fd);
+	close_fd(&relay->event_fd);
+	close_fd(&relay->stop_fd);
+	close_fd(&relay->timer_fd);
 	eci_neigh_fini(relay);
-	if (relay->d)
-		munmap((void *)(uintptr_t)relay->d, ECP_CHANNEL_PAGE + relay->rx.size);
-	if (relay->c)
-		munmap(relay->c, ECP_CHANNEL_PAGE + relay->tx.size);
+	unmap(relay->d, ECP_CHANNEL_PAGE + relay->rx.size);
+	unmap(relay->c, ECP_CHANNEL_PAGE + relay->tx.size);
 	ecp_pool_fini(&relay->udp_pool);
 	ecp_pool_fini(&relay->l2_pool);
 	free(relay->groups);
@@ -236,19 +326,29 @@ static int slots_reach(struct ec_relay *relay, uint32_t id)
 	return 0;
 }
 
+/* Claims on their way are answered first: their answer would be taken for ours. */
+static void take_claims(struct ec_relay *relay)
+{
+	if (relay->again.way == ECI_CLAIMING && relay->again.claims->n_asked)
+		eci_reclaim_take(relay);
+}
+
 void eci_relay_ask_close(struct ec_relay *relay)
 {
 	struct ecp_request *req = &relay->question->request;
 	req->type = ECP_REQ_CLOSE;
-	if (!relay->gone)
-		eci_relay_ask(relay, ECP_REP_CLOSED);
+	take_claims(relay);
+	if (eci_reconnect_attached(relay) && req->close.n > 0)
+		ask_now(relay, ECP_REP_CLOSED);
 	req->close.n = 0;
+	if (relay->again.way == ECI_CLAIMING)
+		eci_reclaim_next(relay);
 }
 
 static void ask_close(struct ec_relay *relay, uint32_t id)
 {
 	struct ecp_close *close = &relay->question->request.close;
-	close->n = 1;
+	close->n = id != ECI_NO_ID;
 	close->ids[0] = id;
 	eci_relay_ask_close(relay);
 }
@@ -292,16 +392,12 @@ static void slot_fill(struct slot *slot, struct endpoint *ep)
 	};
 }
 
-int eci_endpoint_adopt(struct endpoint *ep, const struct ecp_opened_item *opened)
+int eci_endpoint_number(struct endpoint *ep, const struct ecp_opened_item *opened)
 {
 	struct ec_relay *relay = ep->relay;
-	if (opened->error.code)
-		return eci_error_take(&opened->error);
 	int r = slots_reach(relay, opened->id);
-	if (r < 0) {
-		ask_close(relay, opened->id);
+	if (r < 0)
 		return r;
-	}
 	ep->id = opened->id;
 	ep->generation = opened->generation;
 	ep->payload_max = opened->payload_max;
@@ -309,12 +405,33 @@ int eci_endpoint_adopt(struct endpoint *ep, const struct ecp_opened_item *opened
 	return 0;
 }
 
-int eci_relay_ask_open(struct ec_relay *relay)
+int eci_endpoint_adopt(struct endpoint *ep, const struct ecp_opened_item *opened)
+{
+	if (opened->error.code)
+		return eci_error_take(&opened->error);
+	int r = eci_endpoint_number(ep, opened);
+	if (r < 0)
+		ask_close(ep->relay, opened->id);
+	return r;
+}
+
+int eci_relay_ask_open(struct ec_relay *relay, const struct ec_l2 *on)
 {
 	struct question *q = relay->question;
 	unsigned n = q->request.open.n;
-	q->request.type = ECP_REQ_OPEN;
-	int r = eci_relay_ask(relay, ECP_REP_OPENED);
+	int r;
+	do {
+		if (on && on->ep.refused)
+			return eci_error_set(
+			    -ENODEV,
+			    "the daemon does not give the L2 endpoint back: "
+			    "%s",
+			    strerror(-on->ep.refused));
+		if (on)
+			q->request.open.items[0].on = on->ep.id;
+		q->request.type = ECP_REQ_OPEN;
+		r = eci_relay_ask(relay, ECP_REP_OPENED);
+	} while (r == -ERESTART);
 	if (r == 0 && q->reply.opened.n != n)
 		r = eci_error_set(-EPROTO,
 				  "the daemon answered for other endpoints than asked");
@@ -337,12 +454,15 @@ void eci_endpoint_forget(struct endpoint *ep)
 	struct ec_relay *relay = ep->relay;
 	while (!TAILQ_EMPTY(&ep->queue))
 		eci_queued_free(relay, TAILQ_FIRST(&ep->queue));
-	relay->slots[ep->id].endpoint = NULL;
+	eci_reclaim_forget(ep);
+	if (ep->id != ECI_NO_ID)
+		relay->slots[ep->id].endpoint = NULL;
 }
 
 void eci_endpoint_close(struct endpoint *ep)
 {
 	eci_tx_drain(ep->relay);
+	take_claims(ep->relay); /* it may have a number by that */
 	ask_close(ep->relay, ep->id);
 	eci_endpoint_forget(ep);
 }
@@ -383,12 +503,24 @@ static int watch(int epoll_fd, int fd)
 	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
+void eci_relay_watch(struct ec_relay *relay, int fd)
+{
+	if (relay->epoll_fd >= 0 && fd >= 0)
+		watch(relay->epoll_fd, fd);
+}
+
+int64_t eci_relay_due(const struct ec_relay *relay)
+{
+	int64_t neigh = eci_neigh_due(relay), way = eci_reconnect_due(relay);
+	return !way || (neigh && neigh < way) ? neigh : way;
+}
+
 void eci_relay_set_timer(struct ec_relay *relay)
 {
-	int *fd = &relay->neigh.timer_fd;
-	int64_t due = eci_neigh_due(relay);
+	int *fd = &relay->timer_fd;
+	int64_t due = eci_relay_due(relay);
 	struct itimerspec when = {.it_value = {due / NS_PER_S, due % NS_PER_S}};
-	if (due == relay->neigh.timer_due)
+	if (due == relay->timer_due)
 		return;
 	if (*fd < 0) {
 		*fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -397,7 +529,7 @@ void eci_relay_set_timer(struct ec_relay *relay)
 	}
 	/* setting it also takes away that it has gone off */
 	if (timerfd_settime(*fd, TFD_TIMER_ABSTIME, &when, NULL) == 0)
-		relay->neigh.timer_due = due;
+		relay->timer_due = due;
 }
 
 /*
@@ -415,19 +547,17 @@ EC_API int ec_relay_fd(struct ec_relay *relay)
 	if (relay->event_fd < 0 || relay->epoll_fd < 0)
 		r = -errno;
 	if (r == 0)
-		r = watch(relay->epoll_fd, relay->bell_rx);
-	if (r == 0)
-		r = watch(relay->epoll_fd, relay->control);
-	if (r == 0)
 		r = watch(relay->epoll_fd, relay->event_fd);
 	if (r == 0)
 		r = watch(relay->epoll_fd, relay->stop_fd);
 	if (r == 0) {
+		eci_relay_watch(relay, relay->bell_rx);
+		eci_relay_watch(relay, relay->control);
+		eci_relay_watch(relay, relay->again.inotify_fd);
 		eci_relay_settle(relay);
 		return relay->epoll_fd;
 	}
-	close_fd(relay->event_fd);
-	close_fd(relay->epoll_fd);
-	relay->event_fd = relay->epoll_fd = -1;
+	close_fd(&relay->event_fd);
+	close_fd(&relay->epoll_fd);
 	return eci_error_set(r, "cannot make a pollable descriptor: %s", strerror(-r));
 }

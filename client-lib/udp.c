@@ -59,6 +59,17 @@ static int udp_set_next_hop(struct ec_udp *udp, const struct ec_udp_opts *opts)
 	return r < 0 ? r : eci_neigh_set_route(udp, opts->prefix_len, &gateway);
 }
 
+void eci_udp_item(const struct ec_udp *udp, struct ecp_open_item *item)
+{
+	*item = (struct ecp_open_item){
+	    .kind = ECP_KIND_UDP,
+	    .flags = udp->flags & EC_UDP_ACCEPT_ANY ? ECP_EP_ACCEPT_ANY : 0,
+	    .depth = udp->ep.depth,
+	    .on = udp->l2->ep.id,
+	    .local = udp->local,
+	};
+}
+
 struct ec_udp *eci_udp_new(struct ec_l2 *l2, const char *local,
 			   const struct ec_udp_opts *given, struct ecp_open_item *item)
 {
@@ -74,18 +85,13 @@ struct ec_udp *eci_udp_new(struct ec_l2 *l2, const char *local,
 	    (struct ec_udp *)eci_endpoint_new(l2->ep.relay, ECP_KIND_UDP, opts.user);
 	if (!udp)
 		return NULL;
-	*item = (struct ecp_open_item){
-	    .kind = ECP_KIND_UDP,
-	    .flags = opts.flags & EC_UDP_ACCEPT_ANY ? ECP_EP_ACCEPT_ANY : 0,
-	    .depth = opts.depth,
-	    .on = l2->ep.id,
-	    .local = addr,
-	};
+	udp->ep.depth = opts.depth;
 	udp->l2 = l2;
 	udp->local = addr;
 	udp->flags = opts.flags;
 	udp->ttl = opts.ttl;
 	udp->tclass = opts.tclass;
+	eci_udp_item(udp, item);
 	if (udp_set_next_hop(udp, &opts) == 0)
 		return udp;
 	eci_endpoint_free(&udp->ep);
@@ -110,7 +116,7 @@ EC_API int ec_udp_open(struct ec_udp **ret, struct ec_l2 *l2, const char *local,
 	if (!udp)
 		return eci_error_code();
 	q->request.open.n = 1;
-	int r = eci_relay_ask_open(l2->ep.relay);
+	int r = eci_relay_ask_open(l2->ep.relay, l2);
 	if (r == 0)
 		r = eci_udp_start(udp, &q->reply.opened.items[0]);
 	if (r < 0)
@@ -144,11 +150,17 @@ EC_API int ec_udp_set_local(struct ec_udp *udp, const struct sockaddr *local)
 	int r = eci_addr_from_sockaddr(local, &addr);
 	if (r < 0)
 		return r;
-	req->type = ECP_REQ_SET_LOCAL;
-	req->set_local.id = udp->ep.id;
-	req->set_local.local = addr;
 	eci_tx_drain(relay); /* what was sent from the old address is judged by it */
-	r = eci_relay_ask(relay, ECP_REP_LOCAL_SET);
+	do {
+		if (udp->ep.refused)
+			return eci_error_set(
+			    -ENODEV, "the daemon does not give this endpoint back: %s",
+			    strerror(-udp->ep.refused));
+		req->type = ECP_REQ_SET_LOCAL;
+		req->set_local.id = udp->ep.id;
+		req->set_local.local = addr;
+		r = eci_relay_ask(relay, ECP_REP_LOCAL_SET);
+	} while (r == -ERESTART);
 	if (r < 0)
 		return r;
 	eci_neigh_leave(udp);

@@ -59,6 +59,17 @@ int ecp_sock_connect(const char *path)
 	return connect_to(path, SOCK_SEQPACKET);
 }
 
+int ecp_sock_connect_now(const char *path)
+{
+	int fd = connect_to(path, SOCK_SEQPACKET | SOCK_NONBLOCK);
+	if (fd < 0 ||
+	    fcntl(fd, F_SETFL, 0) == 0) /* what is asked may wait for its answer */
+		return fd;
+	int r = -errno;
+	close(fd);
+	return r;
+}
+
 /* Is there something at path, and may it go?  0: nothing is left there. */
 static int clear_path(const char *path)
 {

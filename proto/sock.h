@@ -29,6 +29,9 @@ char *ecp_sock_find(const char *ifname, char path[static ECP_SOCK_ROOM]);
  */
 int ecp_sock_connect(const char *path);
 
+/* The same, but never waiting: -EAGAIN when too many are at the door. */
+int ecp_sock_connect_now(const char *path);
+
 /*
  * Create, bind and listen at path with the given permission bits.  A socket file left by a dead daemon is
  * replaced; one that answers is not: -EADDRINUSE.  Something else at path: -EEXIST.

@@ -21,6 +21,7 @@ static void setup(void)
 	struct ec_relay_opts opts = EC_RELAY_OPTS;
 	daemon_process_start(&served, 0, 2 * MANY + 10);
 	opts.socket = served.sock;
+	opts.reconnect_ms = -1;
 	ck_assert_msg(ec_relay_open(&relay, NULL, &opts) == 0, "%s", ec_error_text());
 	claims = calloc(MANY, sizeof(*claims));
 	ck_assert_ptr_nonnull(claims);

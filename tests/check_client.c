@@ -33,6 +33,7 @@ static struct ec_relay *connect_relay(uint32_t queue_depth)
 	opts.socket = served.sock;
 	opts.tx_ring = 64 << 10;
 	opts.queue_depth = queue_depth;
+	opts.reconnect_ms = -1; /* check_reconnect.c */
 	int e = ec_relay_open(&r, NULL, &opts);
 	ck_assert_msg(e == 0, "%s", ec_error_text());
 	return r;

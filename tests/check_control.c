@@ -316,7 +316,7 @@ static const struct ecp_daemon_page *attach_and_look(int to)
 {
 	const struct ecp_request attach = {.type = ECP_REQ_ATTACH,
 					   .attach.version = ECP_PROTOCOL_VERSION};
-	struct ecp_error err;
+	struct ecp_error err = {0};
 	int fds[ECP_N_CHANNEL_FDS];
 	unsigned n_fds = ECP_N_CHANNEL_FDS;
 	ck_assert_int_eq(ecp_ask(to, &attach, &rep, text, fds, &n_fds, &err), 0);

@@ -51,14 +51,12 @@ static void serve(const struct serving *s, int ready)
 	_exit(0);
 }
 
-static void start(struct daemon_process *d, struct serving *s)
+static void start_there(struct daemon_process *d, struct serving *s)
 {
 	int ready[2];
 	char byte;
-	strcpy(d->dir, "/tmp/etherconnd-XXXXXX");
-	if (!mkdtemp(d->dir) || pipe(ready) < 0)
+	if (pipe(ready) < 0)
 		abort();
-	snprintf(d->sock, sizeof(d->sock), "%s/sock", d->dir);
 	snprintf(s->config.socket, sizeof(s->config.socket), "%s", d->sock);
 	d->pid = fork();
 	if (d->pid == 0)
@@ -67,6 +65,15 @@ static void start(struct daemon_process *d, struct serving *s)
 	if (read(ready[0], &byte, 1) != 1)
 		abort();
 	close(ready[0]);
+}
+
+static void start(struct daemon_process *d, struct serving *s)
+{
+	strcpy(d->dir, "/tmp/etherconnd-XXXXXX");
+	if (!mkdtemp(d->dir))
+		abort();
+	snprintf(d->sock, sizeof(d->sock), "%s/sock", d->dir);
+	start_there(d, s);
 }
 
 /* Silent but for errors. */
@@ -115,6 +122,18 @@ void daemon_process_stats(const struct daemon_process *d, struct ecp_relay_stats
 		abort();
 	*stats = reply.page.relays[0].stats;
 	close(fd);
+}
+
+void daemon_process_die(struct daemon_process *d, int signal)
+{
+	kill(d->pid, signal);
+	waitpid(d->pid, NULL, 0);
+}
+
+void daemon_process_start_again(struct daemon_process *d, const struct config *config)
+{
+	struct serving s = {.config = *config};
+	start_there(d, &s);
 }
 
 int daemon_process_stop(struct daemon_process *d)

@@ -25,6 +25,9 @@ void daemon_process_start_on(struct daemon_process *d, const char *interface,
 			     const char *backend);
 /* On the memory relay, with a configuration, but for its socket. */
 void daemon_process_start_config(struct daemon_process *d, const struct config *config);
+/* Ended with this signal and reaped; then another one where it was, as with _start_config(). */
+void daemon_process_die(struct daemon_process *d, int signal);
+void daemon_process_start_again(struct daemon_process *d, const struct config *config);
 /* Its relay's counters. */
 void daemon_process_stats(const struct daemon_process *d, struct ecp_relay_stats *stats);
 /* Ended with SIGTERM.
