@@ -18,6 +18,7 @@
 #define ETHERCONN_H
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -114,8 +115,20 @@ uint32_t ec_relay_generation(const struct ec_relay *relay);
 void ec_relay_stop(struct ec_relay *relay);
 
 const char *ec_relay_ifname(const struct ec_relay *relay);
-uint32_t
-ec_relay_mtu(const struct ec_relay *relay); /* of the interface, at ec_relay_open() */
+
+/* The interface, as the daemon last said. */
+struct ec_link {
+	uint32_t changes; /* how often up, mtu or mac have become others */
+	uint32_t mtu;
+	bool up; /* switched on, and with a carrier; else sends say -ENETDOWN */
+	uint8_t mac[6];
+};
+/*
+ * How is it now?  ec_relay_fd() becomes readable once when something changes, until the next
+ * receiving call; calls that wait go on waiting, for it may come back.
+ */
+void ec_relay_link(struct ec_relay *relay, struct ec_link *ret);
+uint32_t ec_relay_mtu(const struct ec_relay *relay); /* the same mtu */
 
 /*
  * A descriptor that is readable while something may be received on any endpoint of the relay,

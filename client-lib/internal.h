@@ -176,7 +176,9 @@ struct ec_relay {
 	uint32_t generation;
 	struct reconnect again;
 	char ifname[ECP_IFNAME];
-	uint32_t mtu, queue_depth;
+	uint32_t queue_depth;
+	struct ec_link link;
+	uint32_t link_seen; /* the daemon's count of changes */
 	/* the rings */
 	const struct ecp_daemon_page *d;
 	struct ecp_client_page *c;
@@ -268,6 +270,15 @@ int eci_endpoint_check_length(const struct endpoint *ep, size_t len);
 void eci_endpoint_close(struct endpoint *ep);
 /* Forget what is queued for it, and its number. */
 void eci_endpoint_forget(struct endpoint *ep);
+
+/* ---- link.c ---- */
+
+/* There are rings, of a daemon that says this of its interface. */
+void eci_link_attach(struct ec_relay *relay, const uint8_t mac[6]);
+/* Take what has changed.  Hot: a look at one word. */
+void eci_link_look(struct ec_relay *relay);
+/* 0, or -ENETDOWN, said. */
+int eci_link_check(const struct ec_relay *relay);
 
 /* ---- reconnect.c ---- */
 

@@ -162,8 +162,8 @@ int eci_relay_attach_take(struct ec_relay *relay, const struct ecp_reply *reply,
 	relay->bell_rx = fds[ECP_FD_BELL_RX];
 	relay->bell_tx = fds[ECP_FD_BELL_TX];
 	relay->bell_tx_keep = fds[ECP_FD_BELL_TX_KEEP];
-	relay->mtu = attached->mtu;
 	snprintf(relay->ifname, sizeof(relay->ifname), "%s", attached->interface);
+	eci_link_attach(relay, attached->mac);
 	eci_relay_watch(relay, relay->bell_rx);
 	return 0;
 }
@@ -440,13 +440,14 @@ int eci_relay_ask_open(struct ec_relay *relay, const struct ec_l2 *on)
 
 int eci_endpoint_check_length(const struct endpoint *ep, size_t len)
 {
-	const struct ec_relay *relay = ep->relay;
+	struct ec_relay *relay = ep->relay;
+	eci_link_look(relay);
 	if (len <= ep->payload_max)
 		return 0;
 	return eci_error_set(
 	    -EMSGSIZE,
 	    "%zu bytes of payload: under these tags the MTU of %s (%u) lets %u pass", len,
-	    relay->ifname, relay->mtu, ep->payload_max);
+	    relay->ifname, relay->link.mtu, ep->payload_max);
 }
 
 void eci_endpoint_forget(struct endpoint *ep)
@@ -483,11 +484,6 @@ EC_API void ec_relay_stop(struct ec_relay *relay)
 EC_API const char *ec_relay_ifname(const struct ec_relay *relay)
 {
 	return relay->ifname;
-}
-
-EC_API uint32_t ec_relay_mtu(const struct ec_relay *relay)
-{
-	return relay->mtu;
 }
 
 EC_API void ec_relay_stats(const struct ec_relay *relay, struct ec_relay_stats *stats)

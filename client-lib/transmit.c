@@ -164,7 +164,9 @@ int eci_tx_reserve(struct endpoint *ep, uint32_t len, uint16_t ethertype,
 	uint8_t *record;
 	if (relay->gone || relay->stopped)
 		return error_room(relay, -ESHUTDOWN);
-	int r = reserve_claimed(ep, head.len, flags, &record);
+	int r = eci_link_check(relay);
+	if (r == 0)
+		r = reserve_claimed(ep, head.len, flags, &record);
 	eci_relay_settle(relay);
 	if (r < 0)
 		return r;

@@ -1,0 +1,242 @@
+/*
+ * check_link.c - an interface that goes down, comes back, is deleted and made again, renamed,
+ * made wider or narrower, while a client uses it: it is told, and goes on.
+ */
+#include "client-lib/etherconn.h"
+#include "tests/daemon_process.h"
+#include "tests/link.h"
+
+#include <check.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAC  "02:00:00:00:00:01"
+#define TYPE 0x88b5
+#define SOON INT64_C(5000000000)
+
+static const char *const backends[] = {"af_packet", "af_packet_v3", "pcap"};
+enum { AF_PACKET_V2, AF_PACKET_V3, PCAP, N_BACKENDS };
+static const uint8_t mac[6] = {2, 0, 0, 0, 0, 1}, peer_mac[6] = {2, 0, 0, 0, 0, 2};
+
+static struct daemon_process server;
+static struct ec_relay *relay;
+static struct ec_l2 *l2;
+
+static void sh(const char *command)
+{
+	ck_assert_msg(system(command) == 0, "%s", command);
+}
+
+static void begin(int backend)
+{
+	static const uint16_t types[] = {TYPE};
+	struct ec_relay_opts relay_opts = EC_RELAY_OPTS;
+	struct ec_l2_opts opts = EC_L2_OPTS;
+	struct ec_l2addr addr;
+	link_make(1500);
+	daemon_process_start_on(&server, LINK_IF, backends[backend]);
+	relay_opts.socket = server.sock;
+	opts.ethertypes = types;
+	opts.n_ethertypes = 1;
+	ck_assert_int_eq(ec_relay_open(&relay, NULL, &relay_opts), 0);
+	ck_assert_int_eq(ec_l2addr_parse(MAC, &addr), 0);
+	ck_assert_int_eq(ec_l2_open(&l2, relay, &addr, &opts), 0);
+}
+
+static void end(void)
+{
+	ec_relay_close(relay);
+	ck_assert_int_eq(daemon_process_stop(&server), 0);
+	link_remove();
+}
+
+/* Wait, as an event-driven program does, until the link is so. */
+static struct ec_link await(bool up, uint32_t mtu)
+{
+	struct ec_link link;
+	struct ec_frame frame;
+	struct pollfd p = {.fd = ec_relay_fd(relay), .events = POLLIN};
+	for (ec_relay_link(relay, &link); link.up != up || link.mtu != mtu;
+	     ec_relay_link(relay, &link)) {
+		ck_assert_msg(poll(&p, 1, 5000) == 1, "no event: up %d, MTU %u", link.up,
+			      link.mtu);
+		ck_assert_int_ge(ec_relay_recv(relay, &frame, 1, 0), 0);
+	}
+	return link;
+}
+
+/* Payloads of len bytes go both ways. */
+static void exchange(uint32_t len)
+{
+	static uint8_t payload[LINK_ROOM], frame[LINK_ROOM], got[LINK_ROOM];
+	memset(payload, (int)len, len);
+	memcpy(frame, mac, 6);
+	memcpy(frame + 6, peer_mac, 6);
+	frame[12] = TYPE >> 8;
+	frame[13] = TYPE & 0xff;
+	memcpy(frame + 14, payload, len);
+	link_forget();
+	link_send(frame, 14 + len);
+	ec_l2_set_read_deadline(l2, ec_now() + SOON);
+	ssize_t n = ec_l2_recv(l2, got, sizeof(got), 0, NULL);
+	ck_assert_msg(n == (ssize_t)len, "%zd, %s", n, ec_error_text());
+	ck_assert_mem_eq(got, payload, len);
+	n = ec_l2_send(l2, payload, len, TYPE, peer_mac, 0);
+	ck_assert_msg(n == (ssize_t)len, "%zd, %s", n, ec_error_text());
+	ck_assert_uint_eq(link_receive(frame), 14 + len);
+	ck_assert_mem_eq(frame + 14, payload, len);
+}
+
+static void expect_down(void)
+{
+	uint8_t byte = 0;
+	ck_assert_int_eq(ec_l2_send(l2, &byte, 1, TYPE, peer_mac, 0), -ENETDOWN);
+	ck_assert_str_eq(ec_error_text(), LINK_IF " is down");
+	/* who waits for frames goes on waiting: it may come back */
+	ec_l2_set_read_deadline(l2, ec_now() + 20000000);
+	ck_assert_int_eq(ec_l2_recv(l2, &byte, 1, 0, NULL), -ETIMEDOUT);
+}
+
+/* What was offered to be sent was sent, or is counted with its reason. */
+static void expect_all_counted(void)
+{
+	struct ecp_relay_stats s;
+	daemon_process_stats(&server, &s);
+	ck_assert_uint_eq(s.tx_offered, s.tx + s.tx_down + s.tx_error + s.tx_oversize +
+					    s.tx_closed + s.tx_invalid);
+	ck_assert_uint_eq(s.rx_offered, s.rx + s.rx_miss + s.rx_oversize +
+					    s.rx_multicast_ignored + s.rx_buffer_full);
+}
+
+START_TEST(test_down_and_up)
+{
+	struct ec_link link;
+	begin(_i);
+	ec_relay_link(relay, &link);
+	ck_assert(link.up);
+	ck_assert_uint_eq(link.changes, 0);
+	exchange(100);
+	for (unsigned round = 1; round <= 3; round++) {
+		link_set(false);
+		ck_assert_uint_eq(await(false, 1500).changes, 2 * round - 1);
+		expect_down();
+		link_set(true);
+		ck_assert_uint_eq(await(true, 1500).changes, 2 * round);
+		exchange(100 + round);
+	}
+	expect_all_counted();
+	end();
+}
+END_TEST
+
+START_TEST(test_carrier)
+{
+	begin(_i);
+	sh("ip link set " LINK_PEER_IF " down");
+	await(false, 1500);
+	expect_down();
+	sh("ip link set " LINK_PEER_IF " up");
+	await(true, 1500);
+	exchange(100);
+	expect_all_counted();
+	end();
+}
+END_TEST
+
+START_TEST(test_made_again)
+{
+	begin(_i);
+	exchange(100);
+	for (unsigned round = 1; round <= 2; round++) {
+		link_remove();
+		await(false, 1500);
+		expect_down();
+		link_make(1500);
+		await(true, 1500);
+		exchange(100 + round);
+	}
+	expect_all_counted();
+	end();
+}
+END_TEST
+
+static void set_mtu(unsigned mtu)
+{
+	char command[120];
+	snprintf(command, sizeof(command),
+		 "ip link set " LINK_IF " mtu %u && ip link set " LINK_PEER_IF " mtu %u",
+		 mtu, mtu);
+	sh(command);
+	await(true, mtu);
+}
+
+START_TEST(test_mtu)
+{
+	static const uint8_t payload[3000];
+	begin(_i);
+	exchange(1500);
+	set_mtu(1400);
+	ck_assert_uint_eq(ec_l2_payload_max(l2), 1400);
+	ck_assert_int_eq(ec_l2_send(l2, payload, 1401, TYPE, peer_mac, 0), -EMSGSIZE);
+	exchange(1400);
+	set_mtu(3000);
+	ck_assert_uint_eq(ec_relay_mtu(relay), 3000);
+	ck_assert_int_eq(ec_l2_send(l2, payload, 3000, TYPE, peer_mac, 0), 3000);
+	uint8_t frame[LINK_ROOM];
+	ck_assert_uint_eq(link_receive(frame), 3014);
+	exchange(_i == PCAP ? 1500 : 3000); /* libpcap keeps its snapshot length */
+	expect_all_counted();
+	end();
+}
+END_TEST
+
+/* Somebody's switch for everybody is not the daemon's own. */
+START_TEST(test_promiscuity_is_kept)
+{
+	begin(_i);
+	sh("ip link set " LINK_IF " promisc on && ip link set " LINK_IF " promisc off");
+	exchange(100);
+	end();
+}
+END_TEST
+
+START_TEST(test_renamed)
+{
+	begin(_i);
+	sh("ip link set " LINK_IF " down && ip link set " LINK_IF " name lc && "
+	   "ip link set lc up");
+	await(true, 1500);
+	exchange(100);
+	sh("ip link set lc down && ip link set lc name " LINK_IF " && "
+	   "ip link set " LINK_IF " up");
+	await(true, 1500);
+	exchange(100);
+	end();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("link");
+	TCase *tc = tcase_create("a daemon and a client");
+	if (!link_enter_namespace()) {
+		printf("SKIP: a network namespace of our own: %s\n", strerror(errno));
+		return 77;
+	}
+	tcase_set_timeout(tc, 60);
+	tcase_add_loop_test(tc, test_down_and_up, 0, N_BACKENDS);
+	tcase_add_loop_test(tc, test_carrier, 0, N_BACKENDS);
+	tcase_add_loop_test(tc, test_made_again, 0, N_BACKENDS);
+	tcase_add_loop_test(tc, test_mtu, 0, N_BACKENDS);
+	tcase_add_loop_test(tc, test_promiscuity_is_kept, 0, N_BACKENDS);
+	tcase_add_loop_test(tc, test_renamed, 0, PCAP);
+	suite_add_tcase(suite, tc);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
