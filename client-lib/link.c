@@ -10,15 +10,13 @@
 
 static void fit_payloads(struct ec_relay *relay)
 {
-	struct ec_l2 *l2;
-	struct ec_udp *udp;
-	LIST_FOREACH(l2, &relay->l2s, of_relay)
-	{
+	for (struct ec_l2 *l2 = LIST_FIRST(&relay->l2s); l2; l2 = LIST_NEXT(l2, of_relay)) {
 		struct ecp_l2addr addr = eci_l2addr_to_proto(&l2->addr);
-		l2->ep.payload_max =
-		    ecp_payload_max(relay->link.mtu, addr.vlans, addr.n_vlans);
-		LIST_FOREACH(udp, &l2->udps, of_l2)
-		udp->ep.payload_max = l2->ep.payload_max;
+		uint32_t most = ecp_payload_max(relay->link.mtu, addr.vlans, addr.n_vlans);
+		struct ec_udp *udp = LIST_FIRST(&l2->udps);
+		l2->ep.payload_max = most;
+		for (; udp; udp = LIST_NEXT(udp, of_l2))
+			udp->ep.payload_max = most;
 	}
 }
 

@@ -19,7 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RELAYS_MAX ECP_PAGE_MAX /* more than a daemon has */
+#define WRITE_AT_ONCE (256 << 10)  /* bytes */
+#define RELAYS_MAX    ECP_PAGE_MAX /* more than a daemon has */
 
 /* Of what an endpoint is known by; no holes, so that it can be compared as bytes. */
 struct source_key {
@@ -287,6 +288,8 @@ static FILE *open_file(const char *path)
 	FILE *out = strcmp(path, "-") ? fopen(path, "wbe") : stdout;
 	if (!out)
 		ctl_complain(CTL_FAILED, "%s: %s", path, strerror(errno));
+	else
+		setvbuf(out, NULL, _IOFBF, WRITE_AT_ONCE);
 	return out;
 }
 

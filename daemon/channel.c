@@ -288,21 +288,6 @@ static void channel_rx_reclaim(struct channel *ch)
 	}
 }
 
-void channel_write_frame(uint8_t *to, const struct ecp_tag *tag, const uint8_t *data,
-			 uint32_t len)
-{
-	if (!tag->present) {
-		memcpy(to, data, len);
-		return;
-	}
-	const uint8_t wire[ECP_TAG_LEN] = {tag->tpid >> 8, tag->tpid & 0xff, tag->tci >> 8,
-					   tag->tci & 0xff};
-	memcpy(to, data, 2 * ECP_MAC_LEN);
-	memcpy(to + 2 * ECP_MAC_LEN, wire, sizeof(wire));
-	memcpy(to + 2 * ECP_MAC_LEN + sizeof(wire), data + 2 * ECP_MAC_LEN,
-	       len - 2 * ECP_MAC_LEN);
-}
-
 uint8_t *channel_put(struct channel *ch, const struct channel_dest *dest,
 		     const struct ecp_rx_aux *aux, const struct ecp_tag *tag,
 		     const uint8_t *data, uint32_t len)

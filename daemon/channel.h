@@ -88,9 +88,6 @@ void channel_set_link(struct channel *ch, bool up, uint32_t mtu);
 /* ... and how many frames its capture has missed. */
 void channel_set_missed(struct channel *ch, uint64_t n);
 uint32_t channel_rx_used(const struct channel *ch); /* bytes */
-/* Write a whole frame to `to`: the tag that was handed over beside it stands in its place. */
-void channel_write_frame(uint8_t *to, const struct ecp_tag *tag, const uint8_t *data,
-			 uint32_t len);
 
 /* ---- hot ---- */
 
@@ -115,6 +112,22 @@ static inline void channel_prefetch_used(const struct channel *ch,
 					 const struct channel_dest *dest)
 {
 	__builtin_prefetch(&ch->used[dest->id], 1);
+}
+
+/* Write a whole frame to `to`: the tag that was handed over beside it stands in its place. */
+static inline void channel_write_frame(uint8_t *to, const struct ecp_tag *tag,
+				       const uint8_t *data, uint32_t len)
+{
+	if (!tag->present) {
+		memcpy(to, data, len);
+		return;
+	}
+	const uint8_t wire[ECP_TAG_LEN] = {tag->tpid >> 8, tag->tpid & 0xff, tag->tci >> 8,
+					   tag->tci & 0xff};
+	memcpy(to, data, 2 * ECP_MAC_LEN);
+	memcpy(to + 2 * ECP_MAC_LEN, wire, sizeof(wire));
+	memcpy(to + 2 * ECP_MAC_LEN + sizeof(wire), data + 2 * ECP_MAC_LEN,
+	       len - 2 * ECP_MAC_LEN);
 }
 
 /*

@@ -9,6 +9,9 @@
  *   5 publish once per channel touched             channel.c        channel_publish
  *   6 the burst goes back                          relay_<name>.c   rx_release
  *
+ * While somebody captures, 2 to 4 are done for one frame after the other, and what has become of
+ * it is copied to the captures (capture.c).
+ *
  * Hot: no allocation, no log, no lock, no system call per frame.
  */
 #include "daemon/datapath.h"

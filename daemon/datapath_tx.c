@@ -8,6 +8,9 @@
  *   5 the burst is sent                                  relay_<name>.c   tx_submit
  *   6 its room in the ring goes back                     channel.c        channel_tx_release
  *
+ * While somebody captures, 3 to 5 are done for one frame after the other, and what has become of
+ * it is copied to the captures (capture.c).
+ *
  * A client never writes the source MAC and the tags that leave the interface: they come from
  * the endpoint.  Its payload is copied first and judged as the copy, for it can still write to
  * its ring while we look.  Hot: no allocation, no log, no lock, no system call per frame.
@@ -54,8 +57,8 @@ static bool tx_ethertype_ok(uint16_t ethertype)
 }
 
 /* Write the whole frame: header from the endpoint, payload from the ring. */
-static void tx_write(const struct endpoint *ep, const struct channel_tx *record,
-		     struct relay_buffer *buffer)
+static inline void tx_write(const struct endpoint *ep, const struct channel_tx *record,
+			    struct relay_buffer *buffer)
 {
 	uint16_t type = record->aux.ethertype;
 	if (type == ECP_ETHERTYPE_LLC)

@@ -5,7 +5,7 @@
 
 #include <time.h>
 
-#define EVENT_ROOM 1024 /* more than any has */
+#define EVENT_ROOM 2048 /* more than any has, were its texts all escapes */
 
 void monitors_add(struct monitors *all, struct monitor *monitor, int fd)
 {

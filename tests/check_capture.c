@@ -436,6 +436,48 @@ START_TEST(test_several_at_once)
 }
 END_TEST
 
+/* One capture of two relays: each frame says where it was. */
+START_TEST(test_all_relays)
+{
+	static struct datapath both[2];
+	struct relay_config config = {.interface = RELAY_MEMORY_NAME};
+	struct ecp_error err = {0};
+	struct peer other;
+	char text[200];
+	int end;
+	struct client *c = connect_client(&end);
+	for (unsigned i = 0; i < 2; i++) {
+		both[i] = (struct datapath){0};
+		ck_assert_int_eq(relay_open_ops(&both[i].relay, &relay_memory_ops, &config,
+						text, sizeof(text)),
+				 0);
+		snprintf(both[i].relay.netif.name, NETIF_NAME, "mem%u", i + 1);
+		ck_assert_int_eq(datapath_start(&both[i], 1), 0);
+	}
+	ck_assert_int_eq(client_capture(c, both, 2, 0, 0, &err), 0);
+	peer_open(&other, c->capture->channel);
+	for (unsigned i = 0; i < 2; i++) {
+		uint8_t bytes[ECP_FRAME_MAX];
+		uint32_t len =
+		    test_frame_build(&(struct test_frame){.to = MAC, UDP}, bytes);
+		ck_assert_uint_eq(both[i].relay.n_claims, 1);
+		relay_memory_push(&both[i].relay, bytes, len, NULL, 0);
+		datapath_turn(&both[i]);
+		ck_assert(look(&other));
+		ck_assert_str_eq(aux.interface, i ? "mem2" : "mem1");
+		ck_assert_str_eq(aux.reason, "rx_miss");
+	}
+	ck_assert(!look(&other) && !look(&eye));
+	client_free(c);
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_uint_eq(both[i].captures.n + both[i].relay.n_claims, 0);
+		datapath_stop(&both[i]);
+	}
+	peer_close(&other);
+	close(end);
+}
+END_TEST
+
 /* What is beyond half a ring would be no record. */
 START_TEST(test_whole_means_what_fits)
 {
@@ -491,6 +533,7 @@ int main(void)
 	tcase_add_test(tc, test_who_does_not_read_misses);
 	tcase_add_test(tc, test_a_liar_is_ended);
 	tcase_add_test(tc, test_several_at_once);
+	tcase_add_test(tc, test_all_relays);
 	tcase_add_test(tc, test_whole_means_what_fits);
 	tcase_add_test(tc, test_refused);
 	suite_add_tcase(s, tc);

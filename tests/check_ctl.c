@@ -128,6 +128,16 @@ static const struct {
     {"policy: no MAC", "policy test root 02:00", 2, STDERR, "\"02:00\" is no address"},
     {"policy: no UDP", "policy test root 02:00:00:00:00:01 10.0.0.1", 2, STDERR,
      "\"10.0.0.1\" is no address"},
+    {"capture: the compiler's words", "capture -w - 'vlan vlan'", 2, STDERR,
+     "\"vlan vlan\": "},
+    {"capture: keys, then one word", "capture vlan 100 and udp", 2, STDERR,
+     "\"and\" is no key; an expression is one word"},
+    {"capture: not a key's value", "capture mac 02:00", 2, STDERR, "\"02:00\" is no mac"},
+    {"capture: no snaplen", "capture -s 0", 2, STDERR, "--snaplen: \"0\" will not do"},
+    {"capture: no buffer", "capture -B 65537", 2, STDERR,
+     "--buffer: \"65537\" will not do"},
+    {"capture is not watched", "watch capture", 2, STDERR, "capture cannot be watched"},
+    {"monitor what?", "monitor eth1", 2, STDERR, "monitor takes no argument"},
     {"stdout is full", "show endpoints", 1, "2>&1 >/dev/full", "No space left"},
 };
 

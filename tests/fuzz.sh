@@ -98,6 +98,7 @@ check_coverage() {
 		proto/msg_fields.c
 		proto/msg_request.c
 		proto/msg_reply.c
+		proto/msg_event.c
 		proto/channel.h
 		daemon/datapath_rx.c
 		daemon/datapath_tx.c

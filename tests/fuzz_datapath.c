@@ -1,12 +1,12 @@
 /*
  * fuzz_datapath.c - a whole datapath between any frames of the network and any records of a
- * hostile client, with an honest client beside it.
+ * hostile client, with an honest client beside it, and perhaps one that captures.
  *
  *   input: steps, one byte which, its arguments behind it
  *
  * Every frame is counted once; what is sent has the source and the tags of an endpoint that the
  * hostile client holds; what a client receives is for an endpoint of its own, whole and
- * correctly described.
+ * correctly described; and a capture sees each frame once, or misses it.
  */
 #include "daemon/client.h"
 #include "daemon/log.h"
@@ -30,6 +30,16 @@ static struct party {
 	struct peer peer;
 	int far;
 } parties[CLIENTS];
+
+static struct watcher {
+	struct client *client;
+	struct peer peer;
+	int far;
+	bool on;
+	bool deaf;        /* it has lied: it may see rubbish */
+	uint64_t offered; /* when it began */
+	uint64_t seen;
+} watcher;
 
 static void ignore(void *arg)
 {
@@ -55,6 +65,27 @@ static void party_leave(struct party *p)
 	close(p->far);
 }
 
+static void watcher_join(void)
+{
+	int ends[2];
+	struct ecp_error err = {0};
+	MUST(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) == 0);
+	watcher = (struct watcher){.far = ends[1]};
+	watcher.client = client_new(&clients, ends[0], ignore);
+	MUST(watcher.client);
+	watcher.client->may_capture = true;
+	MUST(client_capture(watcher.client, &dp, 1, ECP_RING_MIN, 200, &err) == 0);
+	datapath_capture_stop(&dp, watcher.client->capture); /* until the input says so */
+	peer_open(&watcher.peer, watcher.client->capture->channel);
+}
+
+static void watcher_leave(void)
+{
+	client_free(watcher.client);
+	peer_close(&watcher.peer);
+	close(watcher.far);
+}
+
 static void begin(void)
 {
 	static const struct relay_config config = {.interface = RELAY_MEMORY_NAME};
@@ -62,11 +93,13 @@ static void begin(void)
 	MUST(relay_open_ops(&dp.relay, &relay_memory_ops, &config, text, sizeof(text)) ==
 	     0);
 	MUST(datapath_start(&dp, CLIENTS) == 0);
-	clients = (struct clients){.loop = loop_new(), .max = CLIENTS, .max_endpoints = 32};
+	clients =
+	    (struct clients){.loop = loop_new(), .max = CLIENTS + 1, .max_endpoints = 32};
 	MUST(clients.loop);
 	log_set_level(LOG_LEVEL_ERROR);
 	for (unsigned i = 0; i < CLIENTS; i++)
 		party_join(&parties[i]);
+	watcher_join();
 }
 
 /*
@@ -84,7 +117,7 @@ static void channel_reset(struct channel *ch, struct peer *peer)
 	ch->tx.pos = ch->tx.released = ch->tx.prod = 0;
 	peer->rx.pos = peer->rx.released = peer->rx.prod = 0;
 	peer->tx.pos = peer->tx.published = peer->tx.cons = 0;
-	memset(peer->c, 0, ECP_CHANNEL_PAGE + ECP_RING_MIN);
+	memset(peer->c, 0, peer->c_size);
 	atomic_store(&ch->d->rx_prod, 0);
 	atomic_store(&ch->d->tx_cons, 0);
 	atomic_store(&ch->d->tx_wake_at, 0);
@@ -101,6 +134,15 @@ static void party_reset(struct party *p)
 	MUST(ch->n_endpoints == 0);
 	channel_reset(ch, &p->peer);
 	memset(&p->client->closed, 0, sizeof(p->client->closed));
+}
+
+static void watcher_reset(void)
+{
+	struct capture *capture = watcher.client->capture;
+	datapath_capture_stop(&dp, capture);
+	channel_reset(capture->channel, &watcher.peer);
+	capture->missed = 0;
+	watcher.on = watcher.deaf = false;
 }
 
 /* ---- what must hold ---- */
@@ -179,6 +221,49 @@ static void check_received(struct party *p)
 	while (peer_recv(&p->peer, &head, &aux, &data, &len))
 		check_received_one(p->client->channel, &head, &aux, data, len);
 	peer_release(&p->peer);
+}
+
+static bool is_a_counter(const char *name)
+{
+	for (unsigned i = 0; i < ECP_N_RELAY_COUNTERS; i++)
+		if (!strcmp(ecp_relay_counters[i].name, name))
+			return true;
+	return false;
+}
+
+static void check_captured_one(const struct ecp_record *head, const uint8_t *record)
+{
+	struct ecp_capture_aux aux;
+	MUST(head->type == ECP_RECORD_CAPTURE && head->aux_len == sizeof(aux));
+	memcpy(&aux, record + sizeof(*head), sizeof(aux));
+	uint32_t len = head->len - (uint32_t)(sizeof(*head) + sizeof(aux));
+	MUST(len == (aux.frame_len < 200 ? aux.frame_len : 200));
+	MUST(aux.direction == ECP_CAPTURE_IN || aux.direction == ECP_CAPTURE_OUT);
+	MUST(memchr(aux.reason, 0, sizeof(aux.reason)));
+	MUST(aux.reason[0] ? is_a_counter(aux.reason) : !(aux.flags & ECP_CAPTURE_DROPPED));
+	MUST(aux.client || !(aux.flags & ECP_CAPTURE_ENDPOINT));
+	MUST(aux.n_vlans <= ECP_VLANS_MAX);
+}
+
+/* Each frame since it began was seen, or missed. */
+static void check_captured(void)
+{
+	struct ecp_record head;
+	struct peer *eye = &watcher.peer;
+	const uint8_t *record;
+	int error = 0;
+	if (!watcher.on || watcher.deaf)
+		return;
+	MUST(ecp_in_refresh(&eye->rx, &eye->d->rx_prod) == 0);
+	while ((record = ecp_in_peek(&eye->rx, &head, &error))) {
+		check_captured_one(&head, record);
+		ecp_in_consume(&eye->rx, &head);
+		watcher.seen++;
+	}
+	MUST(error == 0);
+	peer_release(eye);
+	MUST(watcher.seen + atomic_load(&eye->d->capture_missed) ==
+	     dp.relay.stats.rx_offered + dp.relay.stats.tx_offered - watcher.offered);
 }
 
 /* ---- steps ---- */
@@ -318,6 +403,21 @@ static void lie(struct fuzz_input *in)
 	deaf |= which == 3;
 }
 
+/* Somebody captures, or, captures already, and lies about what it has read. */
+static void watch(struct fuzz_input *in)
+{
+	uint64_t value = fuzz_take(in, 3);
+	if (watcher.on) {
+		atomic_store(&watcher.peer.c->rx_cons, value);
+		watcher.deaf = true;
+		return;
+	}
+	MUST(datapath_capture(&dp, watcher.client->capture) == 0);
+	watcher.on = true;
+	watcher.seen = 0;
+	watcher.offered = dp.relay.stats.rx_offered + dp.relay.stats.tx_offered;
+}
+
 /* The daemon's loop, as far as it goes without its descriptors. */
 static void turn(struct fuzz_input *in)
 {
@@ -327,6 +427,7 @@ static void turn(struct fuzz_input *in)
 	moved = datapath_turn(&dp);
 	check_identity();
 	check_sent();
+	check_captured();
 	check_received(&parties[!HOSTILE]);
 	if (!deaf)
 		check_received(hostile);
@@ -337,6 +438,11 @@ static void turn(struct fuzz_input *in)
 		party_leave(hostile);
 		party_join(hostile);
 		deaf = false;
+	}
+	if (watcher.client->capture->channel->broken) {
+		MUST(dp.trouble && watcher.deaf);
+		watcher_leave();
+		watcher_join();
 	}
 	dp.trouble = false;
 	datapath_sleep(&dp);
@@ -369,8 +475,9 @@ static void change_policy(struct fuzz_input *in)
 }
 
 static void (*const steps[])(struct fuzz_input *) = {
-    open_endpoint, close_endpoint, set_local, push_any_frame, push_frame,
-    send_record,   scribble,       lie,       turn,           change_policy,
+    open_endpoint, close_endpoint, set_local, push_any_frame,
+    push_frame,    send_record,    scribble,  lie,
+    turn,          change_policy,  watch,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -385,6 +492,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (moved);
 	for (unsigned i = 0; i < CLIENTS; i++)
 		party_reset(&parties[i]);
+	watcher_reset();
 	clients_set_policy(&clients, NULL);
 	deaf = false;
 	memset(&dp.relay.stats, 0, sizeof(dp.relay.stats));

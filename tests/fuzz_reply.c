@@ -1,6 +1,6 @@
 /*
- * fuzz_reply.c - any bytes as a daemon's reply, as the library and etherconnctl read it:
- * refused with a sentence, or within every limit; and written out it is read as the same.
+ * fuzz_reply.c - any bytes as a daemon's reply, or as an event, as the library and etherconnctl
+ * read them: refused with a sentence, or within every limit; and written out it is read as the same.
  */
 #include "proto/msg.h"
 #include "tests/fuzz.h"
@@ -45,6 +45,11 @@ static void check_reply(const struct ecp_reply *rep)
 		break;
 	case ECP_REP_CLOSED:
 	case ECP_REP_LOCAL_SET:
+	case ECP_REP_DONE:
+	case ECP_REP_CAPTURING:
+		break;
+	case ECP_REP_POLICY:
+		MUST(rep->policy.denied.code <= 0 && memchr(rep->policy.rule, 0, ECP_RULE));
 		break;
 	}
 }
@@ -60,6 +65,24 @@ static ssize_t back_and_forth(const struct ecp_reply *rep, struct ecp_reply *aga
 	return len;
 }
 
+static void check_event(const char *text, size_t size)
+{
+	struct ecp_event event, again;
+	struct ecp_error err = {0};
+	char texts[2][2048];
+	memset(&event, 0xa5, sizeof(event));
+	if (ecp_event_parse(text, size, &event, &err) < 0) {
+		MUST(err.text[0] && memchr(err.text, 0, sizeof(err.text)));
+		return;
+	}
+	MUST(*ecp_event_name(event.type));
+	MUST(memchr(event.comm, 0, ECP_COMM) && memchr(event.text, 0, ECP_ERROR_TEXT));
+	ssize_t len = ecp_event_format(&event, texts[0], sizeof(texts[0]));
+	MUST(len > 0 && ecp_event_parse(texts[0], (size_t)len, &again, &err) == 0);
+	MUST(ecp_event_format(&again, texts[1], sizeof(texts[1])) == len);
+	MUST(!memcmp(texts[0], texts[1], (size_t)len));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct ecp_reply rep, second, third;
@@ -68,6 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t *text = fuzz_copy(data, size);
 	memset(&rep, 0xa5, sizeof(rep));
 	int r = ecp_reply_parse((char *)text, size, &rep, &err);
+	check_event((char *)text, size);
 	free(text);
 	MUST(r == err.code);
 	if (r < 0) {

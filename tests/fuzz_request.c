@@ -58,9 +58,21 @@ static void check_request(const struct ecp_request *req)
 		MUST(req->set_local.local.family == 4 || req->set_local.local.family == 6);
 		break;
 	case ECP_REQ_STATUS:
+	case ECP_REQ_MONITOR:
+	case ECP_REQ_KILL:
 		break;
 	case ECP_REQ_SHOW:
 		MUST(req->show.what <= ECP_SHOW_ENDPOINTS);
+		break;
+	case ECP_REQ_LOG:
+		MUST(memchr(req->log.level, 0, sizeof(req->log.level)));
+		break;
+	case ECP_REQ_POLICY:
+		MUST(req->policy_test.n_gids <= ECP_GIDS_MAX);
+		check_item(&req->policy_test.l2);
+		break;
+	case ECP_REQ_CAPTURE:
+		MUST(memchr(req->capture.interface, 0, sizeof(req->capture.interface)));
 		break;
 	}
 }

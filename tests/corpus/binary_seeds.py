@@ -134,7 +134,7 @@ ring("ahead", 0, record * 12, step("refresh"), step("ahead"), step("next"), step
 
 # ---- a whole datapath: the steps of fuzz_datapath.c, by name ----
 
-names = ["open", "close", "set_local", "any_frame", "frame", "record", "scribble", "lie", "turn", "policy"]
+names = ["open", "close", "set_local", "any_frame", "frame", "record", "scribble", "lie", "turn", "policy", "watch"]
 
 
 def quad(data):
@@ -190,3 +190,10 @@ for i, word in enumerate(["udp-only", "ethertypes", "rate", "vlans", "none"]):
     datapath("policy-" + word, step("policy", "B", i), open_l2(0), open_udp(0), send(0, ip4(udp)) * 3, send(0, b"x", 4), send(1, mine), turn,
              step("policy", "B", 4), open_l2(1, where=2), send(0, ip4(udp)))
 datapath("any-frame", open_l2(0), step("any_frame") + quad(macs + bytes(20)) + bytes(3))
+watch = step("watch", "BBB", 0, 0, 0)
+datapath("watched", watch, open_l2(0, 1), open_l2(0, 16, where=2), to(0, ip4(udp)), to(0, ip4(udp), 1), to(5, ip4(udp)), to(0, ip4(udp), flags=4), to(0, b"\x45"), turn,
+         send(0, ip4(udp)), send(0, b"x", 4), send(0, b"", 2), send(0, b"", 255), send(9, b""), send(0, b"", 0xf0))
+datapath("watched-any", watch, open_l2(0, 2, 1), to(0, ip4(udp), 1), open_l2(1, 1), to(0, ip4(udp), 1))
+datapath("watched-full", watch, open_l2(0), to(0, ip4(udp)) * 300)
+datapath("watched-liar", watch, open_l2(0), to(0, ip4(udp)) * 150, turn, step("watch", "BBB", 1, 1, 1), to(0, ip4(udp)) * 150, turn, turn)
+datapath("watched-policy", watch, step("policy", "B", 2), open_l2(0), send(0, ip4(udp)) * 4, step("policy", "B", 0), open_l2(0, where=1), send(1, ip4(udp)), open_udp(0), send(2, ip4(udp)))

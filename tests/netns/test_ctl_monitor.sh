@@ -26,18 +26,15 @@ monitor() {
 	wait_for_line "$work/$name.err" monitoring "$watching"
 }
 
-# A client as the protocol wants it.  Its requests, one a line, are read from stdin; $1: how often.
+# A client as the protocol wants it.  Its requests, one a line, are read from stdin.
 client() {
 	"${as_client[@]}" /usr/bin/python3 -c '
 import json, socket, sys
-path, times = sys.argv[1], int(sys.argv[2])
 s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-s.connect(path)
-requests = sys.stdin.read().splitlines()
-for _ in range(times):
-    for r in requests:
-        s.send(r.encode())
-        json.loads(s.recv(65536))' "$sock" "${1:-1}"
+s.connect(sys.argv[1])
+for r in sys.stdin.read().splitlines():
+    s.send(r.encode())
+    json.loads(s.recv(65536))' "$sock"
 }
 attach='{"request":"attach","version":1}'
 # many FROM N: a request for so many endpoints
