@@ -53,9 +53,10 @@ struct endpoint {
 	uint32_t n_queued;
 	/* to claim it again */
 	uint32_t depth;
-	TAILQ_ENTRY(endpoint) of_unclaimed; /* while its id is ECI_NO_ID */
-	unsigned asked_at;                  /* which item of the batch it is */
-	int refused;                        /* why the daemon did not give it back, or 0 */
+	TAILQ_ENTRY(endpoint) of_unclaimed;
+	bool unclaimed;    /* it is in that queue, its id ECI_NO_ID */
+	unsigned asked_at; /* which item of the batch it is */
+	int refused;       /* why the daemon did not give it back, or 0 */
 };
 TAILQ_HEAD(endpoint_queue, endpoint);
 

@@ -16,7 +16,7 @@
 
 #define NS_PER_MS  1000000
 #define NS_PER_S   1000000000
-#define IDLE_LOOKS 1024 /* empty polls before the connection is looked at */
+#define IDLE_LOOKS 64 /* empty polls before the connection is looked at */
 
 EC_API int64_t ec_now(void)
 {

@@ -20,6 +20,7 @@ static void lose_number(struct ec_relay *relay, struct endpoint *ep)
 {
 	ep->id = ECI_NO_ID;
 	ep->refused = 0;
+	ep->unclaimed = true;
 	TAILQ_INSERT_HEAD(&relay->again.unclaimed, ep, of_unclaimed);
 }
 
@@ -60,13 +61,20 @@ static bool in_batch(const struct claims *c, const struct endpoint *ep)
 	return c && ep->asked_at < c->n_asked && c->asked[ep->asked_at] == ep;
 }
 
+/* It has a number, or needs none any more. */
+static void leave_queue(struct endpoint *ep)
+{
+	set_refused(ep, 0);
+	ep->unclaimed = false;
+	TAILQ_REMOVE(&ep->relay->again.unclaimed, ep, of_unclaimed);
+}
+
 void eci_reclaim_forget(struct endpoint *ep)
 {
 	struct claims *c = ep->relay->again.claims;
-	if (ep->id != ECI_NO_ID)
+	if (!ep->unclaimed)
 		return;
-	set_refused(ep, 0);
-	TAILQ_REMOVE(&ep->relay->again.unclaimed, ep, of_unclaimed);
+	leave_queue(ep);
 	if (in_batch(c, ep))
 		c->asked[ep->asked_at] = NULL;
 }
@@ -190,12 +198,10 @@ static bool answer_take(struct endpoint *ep, const struct ecp_opened_item *opene
 	int r = opened->error.code;
 	if (ep && r == 0)
 		r = eci_endpoint_number(ep, opened);
-	if (ep && r == 0) {
-		set_refused(ep, 0);
-		TAILQ_REMOVE(&ep->relay->again.unclaimed, ep, of_unclaimed);
-	} else if (ep) {
+	if (ep && r == 0)
+		leave_queue(ep);
+	else if (ep)
 		refuse(ep, r);
-	}
 	if (!opened->error.code && (!ep || r < 0))
 		nobody->ids[nobody->n++] = opened->id;
 	return !opened->error.code;

@@ -180,6 +180,7 @@ static void attach(struct ec_relay *relay)
 		try_later(relay);
 		return;
 	}
+	relay->again.why[0] = 0;
 	eci_relay_drop(relay, &relay->again.inotify_fd);
 	relay->generation++;
 	relay->stats.reconnects++;

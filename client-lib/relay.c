@@ -14,6 +14,7 @@
 
 #define QUEUE_DEPTH_DEFAULT  1024
 #define RECONNECT_MS_DEFAULT 30000
+#define ENDPOINTS_MOST       (1u << 24)
 #define NS_PER_S             1000000000
 
 /* ---- asking ---- */
@@ -314,6 +315,9 @@ static int slots_reach(struct ec_relay *relay, uint32_t id)
 {
 	if (id < relay->n_slots)
 		return 0;
+	if (id >= ENDPOINTS_MOST)
+		return eci_error_set(-EPROTO, "the daemon gave an endpoint the number %u",
+				     id);
 	uint32_t n = relay->n_slots ? relay->n_slots : 16;
 	while (n <= id)
 		n *= 2;

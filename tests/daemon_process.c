@@ -51,20 +51,36 @@ static void serve(const struct serving *s, int ready)
 	_exit(0);
 }
 
-static void start_there(struct daemon_process *d, struct serving *s)
+/* A process that serves at d->sock as soon as it is told to, or ends with us. */
+static void stand_by(struct daemon_process *d, struct serving *s)
 {
-	int ready[2];
+	int go[2], ready[2];
 	char byte;
-	if (pipe(ready) < 0)
+	if (pipe(go) < 0 || pipe(ready) < 0)
 		abort();
 	snprintf(s->config.socket, sizeof(s->config.socket), "%s", d->sock);
-	d->pid = fork();
-	if (d->pid == 0)
+	d->next = fork();
+	if (d->next == 0) {
+		close(go[1]);
+		if (read(go[0], &byte, 1) != 1)
+			_exit(0);
+		close(go[0]);
 		serve(s, ready[1]);
+	}
+	close(go[0]);
 	close(ready[1]);
-	if (read(ready[0], &byte, 1) != 1)
+	d->go = go[1];
+	d->ready = ready[0];
+}
+
+void daemon_process_take_over(struct daemon_process *d)
+{
+	char byte;
+	if (write(d->go, "", 1) != 1 || read(d->ready, &byte, 1) != 1)
 		abort();
-	close(ready[0]);
+	close(d->go);
+	close(d->ready);
+	d->pid = d->next;
 }
 
 static void start(struct daemon_process *d, struct serving *s)
@@ -73,7 +89,8 @@ static void start(struct daemon_process *d, struct serving *s)
 	if (!mkdtemp(d->dir))
 		abort();
 	snprintf(d->sock, sizeof(d->sock), "%s/sock", d->dir);
-	start_there(d, s);
+	stand_by(d, s);
+	daemon_process_take_over(d);
 }
 
 /* Silent but for errors. */
@@ -130,10 +147,10 @@ void daemon_process_die(struct daemon_process *d, int signal)
 	waitpid(d->pid, NULL, 0);
 }
 
-void daemon_process_start_again(struct daemon_process *d, const struct config *config)
+void daemon_process_stand_by(struct daemon_process *d, const struct config *config)
 {
 	struct serving s = {.config = *config};
-	start_there(d, &s);
+	stand_by(d, &s);
 }
 
 int daemon_process_stop(struct daemon_process *d)

@@ -15,6 +15,9 @@ struct config;
 struct daemon_process {
 	char dir[32], sock[64];
 	pid_t pid;
+	/* one that stands by, and the pipes to it */
+	pid_t next;
+	int go, ready;
 };
 
 /* Started and ready.  max_clients, max_endpoints 0: the defaults.  Aborts if it cannot be. */
@@ -25,9 +28,14 @@ void daemon_process_start_on(struct daemon_process *d, const char *interface,
 			     const char *backend);
 /* On the memory relay, with a configuration, but for its socket. */
 void daemon_process_start_config(struct daemon_process *d, const struct config *config);
-/* Ended with this signal and reaped; then another one where it was, as with _start_config(). */
+/* Ended with this signal and reaped. */
 void daemon_process_die(struct daemon_process *d, int signal);
-void daemon_process_start_again(struct daemon_process *d, const struct config *config);
+/*
+ * Another one where it was, in two steps, for a thread must not fork: a process that waits, as
+ * with _start_config(); and the word that lets it serve, after which it is ready.
+ */
+void daemon_process_stand_by(struct daemon_process *d, const struct config *config);
+void daemon_process_take_over(struct daemon_process *d);
 /* Its relay's counters. */
 void daemon_process_stats(const struct daemon_process *d, struct ecp_relay_stats *stats);
 /* Ended with SIGTERM.
