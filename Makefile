@@ -224,8 +224,14 @@ deb: deps
 	packaging/test.sh $(VERSION) $B/deb
 	@ls $B/deb/*.deb
 
+# What old programs need of the library; tests/check_abi.sh compares.
+abi: SHELL := /bin/bash
+abi: $B/$(soname)
+	. tests/abi.sh && abi_dump $< client-lib/etherconn.h >client-lib/libetherconn.abi && \
+		abi_constants client-lib/etherconn.h >client-lib/libetherconn.constants
+
 clean:
 	rm -rf build
 
-.PHONY: all tests fuzzers benches help deps demo check soak fuzz bench format lint install deb clean
+.PHONY: all tests fuzzers benches help deps demo check soak fuzz bench format lint install deb abi clean
 .SECONDARY:
