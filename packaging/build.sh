@@ -1,10 +1,10 @@
 #!/bin/bash
 # build.sh - Debian packages from this tree, with dpkg-buildpackage, in a copy of it.
 #
-#   build.sh VERSION OUTPUT [REVISION]      OUTPUT: a directory, made anew
+#   build.sh VERSION OUTPUT [AS]      OUTPUT: a directory, made anew; AS: call it this version
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
-version=$1 out=$2 revision=${3:-}
+version=$1 out=$2 as=${3:-$1}
 
 rm -rf "$out"
 mkdir -p "$out"
@@ -20,8 +20,9 @@ sed -n '1s/^etherconnd (\([^-]*\)-.*/\1/p' "$tree/debian/changelog" | grep -qxF 
 	echo "packaging/debian/changelog is of another version than the Makefile's $version" >&2
 	exit 1
 }
-# a later revision of the same: what an upgrade is tried with
-[ -z "$revision" ] || sed -i "1s/-1)/-$revision)/" "$tree/debian/changelog"
+# what an upgrade is tried with
+sed -i "1s/($version-/($as-/" "$tree/debian/changelog"
+sed -i "s/^VERSION := .*/VERSION := $as/" "$tree/Makefile"
 
 # neither the makefile that called us nor its settings are the package's
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES CFLAGS CPPFLAGS LDFLAGS SAN CC V WERROR PREFIX DESTDIR

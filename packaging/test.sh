@@ -1,6 +1,7 @@
 #!/bin/bash
 # test.sh - what `make deb` tries: lintian, a second build that must be the same, and in a
-# throw-away root: installed, upgraded, removed, purged.
+# throw-away root: an older version installed, upgraded, removed, purged; and all of that while the
+# daemon runs.
 #
 #   test.sh VERSION DIR      DIR: what build.sh made
 set -u
@@ -36,12 +37,13 @@ done
 
 root=$work/root
 names=(etherconnd libetherconn0 libetherconn-dev)
-# debs DIR REVISION: their files
-debs() { for name in "${names[@]}"; do echo "$1/${name}_$version-$2_$arch.deb"; done; }
+older=0.0.9
+# debs DIR VERSION: their files
+debs() { for name in "${names[@]}"; do echo "$1/${name}_$2-1_$arch.deb"; done; }
 
 # what they depend on, the first of alternatives
 needs() {
-	debs "$dir" 1 | xargs -I{} dpkg-deb -f {} Depends | tr ',' '\n' |
+	debs "$dir" "$version" | xargs -I{} dpkg-deb -f {} Depends | tr ',' '\n' |
 		sed 's/^ *//; s/[ |(].*//' | sort -u | grep -vE '^(libetherconn|etherconnd)'
 }
 
@@ -74,28 +76,27 @@ put() {
 make_root >"$work/root.log" 2>&1 || skip "no throw-away root: $(tail -1 "$work/root.log")"
 files >"$work/before"
 
-check "install" put < <(debs "$dir" 1)
-check "all three are" has "$(installed | sort | uniq -c)" "3 install ok installed $version-1"
-check "a user" has "$(inside getent passwd etherconnd)" '^etherconnd:.*:/usr/sbin/nologin$'
-check "its group" has "$(inside getent group etherconn)" '^etherconn:'
-check "its folder" has "$(inside stat -c '%U:%G %a' /run/etherconnd)" '^etherconnd:etherconn 755$'
-check "nothing enabled" has_not "$(ls -R "$root/etc/systemd/system")" etherconnd
-check "the daemon runs" has "$(inside etherconnd --version)" "$version"
-no_interface() { ! inside etherconnd -i nowhere0 && [ ! -e "$root/run/etherconnd/etherconnd.sock" ]; }
-check "it says what it misses" no_interface
-check "etherconnctl runs" inside etherconnctl --help
-check "manual pages are in their places" test -s "$root/usr/share/man/man8/etherconnd.8.gz"
+check "an older version builds" "$here/build.sh" "$version" "$work/older" "$older"
+check "it installs" put < <(debs "$work/older" "$older")
+check "it is that one" has "$(inside etherconnd --version)" "$older"
 
 # the administrator's doing
 inside systemctl --quiet enable etherconnd@eth1 2>"$work/enable.log"
 cp "$root/usr/share/doc/etherconnd/examples/etherconnd.conf" "$root/etc/etherconnd.conf"
 echo "// ours" >>"$root/etc/etherconnd.conf"
-check "a second revision builds" "$here/build.sh" "$version" "$work/second" 2
-check "upgrade" put < <(debs "$work/second" 2)
-check "all three are of it" has "$(installed | sort | uniq -c)" "3 install ok installed $version-2"
+check "upgrade" put < <(debs "$dir" "$version")
 check "what was enabled is" test -L "$root/etc/systemd/system/multi-user.target.wants/etherconnd@eth1.service"
 check "and nothing else" has_not "$(find "$root/etc/systemd/system" -type l)" 'etherconnd\.(service|socket)'
 check "what was configured is" grep -q '^// ours' "$root/etc/etherconnd.conf"
+check "all three are" has "$(installed | sort | uniq -c)" "3 install ok installed $version-1"
+check "a user" has "$(inside getent passwd etherconnd)" '^etherconnd:.*:/usr/sbin/nologin$'
+check "its group" has "$(inside getent group etherconn)" '^etherconn:'
+check "its folder" has "$(inside stat -c '%U:%G %a' /run/etherconnd)" '^etherconnd:etherconn 755$'
+check "the daemon runs" has "$(inside etherconnd --version)" "$version"
+no_interface() { ! inside etherconnd -i nowhere0 && [ ! -e "$root/run/etherconnd/etherconnd.sock" ]; }
+check "it says what it misses" no_interface
+check "etherconnctl runs" inside etherconnctl --help
+check "manual pages are in their places" test -s "$root/usr/share/man/man8/etherconnd.8.gz"
 
 check "remove" inside dpkg -r "${names[@]}"
 check "the configuration is left" test -s "$root/etc/etherconnd.conf"
@@ -105,4 +106,13 @@ rm -f "$root/etc/etherconnd.conf" "$root/etc/systemd/system/multi-user.target.wa
 left() { comm -13 "$work/before" <(files) | grep -vE '^\./(etc/(passwd|group|g?shadow)-|var/(lib/dpkg|log|cache)/)'; }
 nothing_left() { ! left; }
 check "nothing is left" nothing_left
+check "installed anew" put < <(debs "$dir" "$version")
+check "its folder, too" has "$(inside stat -c '%U:%G %a' /run/etherconnd)" '^etherconnd:etherconn 755$'
+check "nothing enabled" has_not "$(ls -R "$root/etc/systemd/system")" etherconnd
+
+# ---- while it runs ----
+
+debs "$work/older" "$older" >"$work/old.list"
+debs "$dir" "$version" >"$work/new.list"
+"$here/running.sh" "$older" "$work/old.list" "$version" "$work/new.list" || [ $? = 77 ] || bad=1
 exit $bad
