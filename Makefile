@@ -7,7 +7,7 @@
 #   make soak               hostile and killed clients for a long time
 #   make bench              figures, side by side with what people use today
 #   sudo make deb           Debian packages in build/deb, installed and purged in a throw-away root
-#   make install            DESTDIR and PREFIX are respected
+#   make install            DESTDIR and PREFIX are respected; make uninstall undoes it
 #   make lint               clang-format, clang-tidy, cppcheck, shellcheck
 #   make help               these lines
 
@@ -179,7 +179,7 @@ pages5 := $(wildcard daemon/*.5)
 pages3 := $(wildcard client-lib/*.3)
 pages7 := $(wildcard proto/*.7)
 to = $(DESTDIR)$(PREFIX)
-unitdir ?= $(DESTDIR)$(if $(filter /usr /,$(PREFIX)),/lib,$(PREFIX)/lib)/systemd/system
+unitdir ?= $(if $(filter /usr /,$(PREFIX)),/lib,$(PREFIX)/lib)/systemd/system
 
 install: all
 	install -d $(to)/sbin $(to)/bin $(to)/include $(DESTDIR)$(LIBDIR)/pkgconfig
@@ -189,11 +189,11 @@ install: all
 	install -m 644 $B/libetherconn.a $(DESTDIR)$(LIBDIR)/
 	install -m 755 $B/$(soname) $(DESTDIR)$(LIBDIR)/$(soname)
 	ln -sf $(soname) $(DESTDIR)$(LIBDIR)/libetherconn.so
-	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' \
+	umask 022; sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' \
 		client-lib/libetherconn.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/libetherconn.pc
 	for n in 3 5 7 8; do install -d $(to)/share/man/man$$n; done
 	$(if $(pages3),install -m 644 $(pages3) $(to)/share/man/man3/)
-	for page in $(pages3); do \
+	umask 022; for page in $(pages3); do \
 		for name in $$(sed -n 's/^\.Nm \(ec_[a-z0-9_]*\).*/\1/p' $$page); do \
 			page3=man3/$$(basename $$page); \
 			test $$page3 = man3/$$name.3 || echo ".so $$page3" >$(to)/share/man/man3/$$name.3; \
@@ -202,19 +202,35 @@ install: all
 	$(if $(pages5),install -m 644 $(pages5) $(to)/share/man/man5/)
 	$(if $(pages7),install -m 644 $(pages7) $(to)/share/man/man7/)
 	$(if $(pages8),install -m 644 $(pages8) $(to)/share/man/man8/)
-	install -d $(unitdir) $(to)/lib/sysusers.d $(to)/lib/tmpfiles.d
-	for u in etherconnd.service etherconnd@.service; do \
-		sed 's|@SBINDIR@|$(PREFIX)/sbin|' systemd/$$u.in >$(unitdir)/$$u || exit 1; done
-	install -m 644 systemd/etherconnd.socket systemd/etherconnd@.socket $(unitdir)/
+	install -d $(DESTDIR)$(unitdir) $(to)/lib/sysusers.d $(to)/lib/tmpfiles.d
+	umask 022; for u in etherconnd.service etherconnd@.service; do \
+		sed 's|@SBINDIR@|$(PREFIX)/sbin|' systemd/$$u.in >$(DESTDIR)$(unitdir)/$$u || exit 1; done
+	install -m 644 systemd/etherconnd.socket systemd/etherconnd@.socket $(DESTDIR)$(unitdir)/
 	install -m 644 systemd/etherconnd.sysusers $(to)/lib/sysusers.d/etherconnd.conf
 	install -m 644 systemd/etherconnd.tmpfiles $(to)/lib/tmpfiles.d/etherconnd.conf
 	$(if $(DESTDIR),,$(activate))
+
+# The files that `make install` with the same variables makes, found by making them elsewhere.
+# Configuration, user and group stay; what runs goes on.
+uninstall: all
+	staged=$$(mktemp -d) && \
+	$(MAKE) --no-print-directory -s install DESTDIR=$$staged >/dev/null && \
+	(cd $$staged && find . ! -type d -printf '$(DESTDIR)/%P\n') | xargs -d '\n' rm -f && \
+	(cd $$staged && find . -depth -type d -name '*etherconn*' -printf '$(DESTDIR)/%P\n') | \
+		xargs -r -d '\n' rmdir --ignore-fail-on-non-empty; \
+	code=$$?; rm -rf "$$staged"; exit $$code
+	$(if $(DESTDIR),,$(deactivate))
 
 # Into the running system: its user and group, its folder, its library, its units.
 define activate
 ldconfig
 -systemd-sysusers $(to)/lib/sysusers.d/etherconnd.conf
 -systemd-tmpfiles --create $(to)/lib/tmpfiles.d/etherconnd.conf
+-test ! -d /run/systemd/system || systemctl daemon-reload
+endef
+
+define deactivate
+ldconfig
 -test ! -d /run/systemd/system || systemctl daemon-reload
 endef
 
@@ -233,5 +249,5 @@ abi: $B/$(soname)
 clean:
 	rm -rf build
 
-.PHONY: all tests fuzzers benches help deps demo check soak fuzz bench format lint install deb abi clean
+.PHONY: all tests fuzzers benches help deps demo check soak fuzz bench format lint install uninstall deb abi clean
 .SECONDARY:

@@ -16,7 +16,12 @@ check() {
 	fi
 }
 
-check "make install" make -s -C "$top" install SAN= DESTDIR="$root" PREFIX=/opt/ec LIBDIR=/opt/ec/lib
+installed=(-s -C "$top" SAN= DESTDIR="$root" PREFIX=/opt/ec LIBDIR=/opt/ec/lib)
+under_a_mask() (umask 077 && "$@")
+check "make install" under_a_mask make install "${installed[@]}"
+chmod 755 "$root"
+check "nothing stands elsewhere" test "$(ls -A "$root")" = opt
+check "everybody may read it" test -z "$(find "$root/opt" ! -type l ! -perm -o=r)"
 for f in sbin/etherconnd bin/etherconnctl include/etherconn.h lib/libetherconn.a \
 	lib/libetherconn.so.0 lib/libetherconn.so lib/pkgconfig/libetherconn.pc \
 	share/man/man8/etherconnd.8 lib/sysusers.d/etherconnd.conf \
@@ -58,4 +63,18 @@ declared() { sed -n 's/^\t\(ec_[a-z0-9_]*\);$/\1/p' "$top/client-lib/libethercon
 check "the library exports what its map says" diff <(exported) <(declared)
 check "nothing foreign stands in the static library" \
 	sh -c "! nm -g --defined-only $root/opt/ec/lib/libetherconn.a | awk 'NF == 3 {print \$3}' | grep -vE '^(ec_|eci_|ecp_)'"
+# ---- and away with it ----
+
+echo ours >"$root/opt/ec/lib/ours"
+rm -f "$root"/hello* "$root/static"
+check "make uninstall" make uninstall "${installed[@]}"
+check "only what is another's is left" test "$(find "$root" ! -type d)" = "$root/opt/ec/lib/ours"
+
+usr=(-s -C "$top" SAN= DESTDIR="$root/usr-root" PREFIX=/usr)
+check "make install into /usr" make install "${usr[@]}"
+echo ours >"$root/usr-root/lib/systemd/system/ours.service"
+check "has its units in /lib" test -f "$root/usr-root/lib/systemd/system/etherconnd.service"
+check "and no folder of the administrator's" test ! -e "$root/usr-root/etc"
+check "make uninstall from /usr" make uninstall "${usr[@]}"
+check "leaves ours" test "$(find "$root/usr-root" ! -type d)" = "$root/usr-root/lib/systemd/system/ours.service"
 exit $bad
