@@ -38,6 +38,7 @@ faults() (
 	rank 'client.h client.c client_policy.c client_capture.c' 'main|daemon|control|config'
 	rank 'policy.h policy.c policy_parse.c' 'main|daemon|control|client|datapath|relay|channel|endpoint_table|config|log'
 	rank 'control.h control.c control_show.c control_monitor.c' 'main|daemon|config'
+	rank 'service.h service.c' 'main|daemon|config'
 	true
 )
 

@@ -107,5 +107,5 @@ box_boot() {
 		[ $SECONDS -lt $end ] || skip "no box: systemd did not come up in 20 s"
 		sleep 0.02
 	done
-	in_box systemctl is-system-running --wait >/dev/null
+	in_box timeout 20 systemctl is-system-running --wait >/dev/null
 }
