@@ -548,6 +548,18 @@ START_TEST(test_too_long)
 END_TEST
 
 /* Down, it is counted; up again, it goes on by itself, both ways. */
+/* The daemon is told by the kernel, and tells its clients. */
+static void await_link(bool up)
+{
+	struct ec_link link = {.up = !up};
+	struct pollfd p = {.fd = ec_relay_fd(relay), .events = POLLIN};
+	for (ec_relay_link(relay, &link); link.up != up; ec_relay_link(relay, &link)) {
+		struct ec_frame f;
+		ck_assert_int_eq(poll(&p, 1, 5000), 1);
+		ck_assert_int_ge(ec_relay_recv(relay, &f, 1, 0), 0);
+	}
+}
+
 START_TEST(test_down_and_up)
 {
 	static const uint8_t dst[6] = {2, 0, 0, 0, 0, 2};
@@ -556,14 +568,14 @@ START_TEST(test_down_and_up)
 	start(_i);
 	struct ec_l2 *l2 = open_l2(MARKER, 0, 0x88b5);
 	link_set(false);
-	ck_assert_int_eq(ec_l2_send(l2, "lost", 4, 0x88b5, dst, 0), 4);
-	ec_l2_close(l2); /* what was sent is dealt with by then */
-	ck_assert_uint_eq(counter("tx_down"), 1);
+	await_link(false);
+	ck_assert_int_eq(ec_l2_send(l2, "lost", 4, 0x88b5, dst, 0), -ENETDOWN);
 	link_set(true);
-	l2 = open_l2(MARKER, 0, 0x88b5);
+	await_link(true);
 	ck_assert_int_eq(ec_l2_send(l2, "again", 5, 0x88b5, dst, 0), 5);
 	ck_assert_uint_ge(link_receive(got), 19);
 	ck_assert_mem_eq(got + 14, "again", 5);
+	ck_assert_uint_eq(counter("tx_offered"), 1);
 	ck_assert_uint_eq(until_marker(l2, &f), 0);
 	stop();
 }
