@@ -7,10 +7,11 @@
  */
 #include "daemon/isolation.h"
 
+#include "daemon/names.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <pwd.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,11 +35,8 @@ static bool parse_number(const char *text, unsigned long *ret)
 int isolation_parse_group(const char *text, gid_t *ret)
 {
 	unsigned long number;
-	const struct group *group = getgrnam(text);
-	if (group) {
-		*ret = group->gr_gid;
+	if (names_find_group(text, ret))
 		return 0;
-	}
 	if (!parse_number(text, &number))
 		return -ENOENT;
 	*ret = (gid_t)number;
@@ -48,13 +46,14 @@ int isolation_parse_group(const char *text, gid_t *ret)
 static int parse_user_alone(const char *text, struct isolation_user *ret)
 {
 	unsigned long number;
-	const struct passwd *user = getpwnam(text);
-	if (!user && parse_number(text, &number))
-		user = getpwuid((uid_t)number);
-	else if (!user)
-		return -ENOENT;
-	ret->uid = user ? user->pw_uid : (uid_t)number;
-	ret->gid = user ? user->pw_gid : (gid_t)number;
+	struct names_user found;
+	if (!names_find_user(text, &found)) {
+		if (!parse_number(text, &number))
+			return -ENOENT;
+		if (!names_find_uid((uid_t)number, &found))
+			found = (struct names_user){(uid_t)number, (gid_t)number};
+	}
+	*ret = (struct isolation_user){found.uid, found.gid};
 	return 0;
 }
 
