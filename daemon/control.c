@@ -131,8 +131,8 @@ static void serve_status(const struct control *control, struct ecp_reply *reply)
 	reply->type = ECP_REP_STATUS;
 	reply->status = (struct ecp_status){
 	    .version = EC_VERSION,
-	    .pid = (uint32_t)getpid(),
-	    .uid = getuid(),
+	    .pid = control->pid,
+	    .uid = control->uid,
 	    .uptime_s = (uint64_t)(now.tv_sec - control->started),
 	    .relays = control->n_datapaths,
 	    .clients = control->clients.n,
@@ -389,6 +389,7 @@ int control_start(struct control *control, int fd, struct datapath *datapaths,
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	control->started = now.tv_sec;
+	control->pid = (uint32_t)getpid();
 	control->fd = fd;
 	control->datapaths = datapaths;
 	control->n_datapaths = n_datapaths;

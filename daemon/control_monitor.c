@@ -9,7 +9,8 @@
 int control_check_operator(const struct client *client, const char *what,
 			   struct ecp_error *err)
 {
-	if (client->uid == 0 || client->uid == geteuid())
+	const struct control *control = client->control;
+	if (client->uid == 0 || client->uid == control->uid)
 		return 0;
 	return ecp_error_set(err, -EPERM, "%s is for root", what);
 }

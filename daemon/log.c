@@ -42,6 +42,8 @@ bool log_level_parse(const char *text, enum log_level *level)
 	return false;
 }
 
+static bool to_journal;
+
 /*
  * systemd.exec(5): JOURNAL_STREAM names the journal's socket, which may no longer be
  * stderr.
@@ -53,6 +55,11 @@ static bool stderr_is_journal(void)
 	struct stat st;
 	return stream && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 &&
 	       fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
+}
+
+void log_start(void)
+{
+	to_journal = stderr_is_journal();
 }
 
 /* A client's name may hold a newline: it shall not write lines of its own into the log. */
@@ -70,8 +77,7 @@ void log_at(enum log_level level, const char *format, ...)
 		return;
 	int saved = errno;
 	char line[LINE_MAX_BYTES];
-	const char *prefix =
-	    stderr_is_journal() ? levels[level].journal : levels[level].people;
+	const char *prefix = to_journal ? levels[level].journal : levels[level].people;
 	int n = snprintf(line, sizeof(line), "%s", prefix);
 	va_list ap;
 	va_start(ap, format);

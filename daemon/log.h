@@ -9,6 +9,8 @@
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
+/* Look what stderr is; until then it is people. */
+void log_start(void);
 void log_set_level(enum log_level level);
 /* "error", "warning", "info", "debug"; false if text is none of them. */
 bool log_level_parse(const char *text, enum log_level *level);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <ev.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -181,7 +182,9 @@ void loop_run(struct loop *loop)
 		int wait = loop->turn ? loop->turn(loop->turn_arg) : LOOP_BLOCK;
 		if (wait > 0) {
 			struct timespec t = {.tv_nsec = wait * 1000L};
-			clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+			/* not clock_nanosleep(): a debugger's stop would make it
+			 * restart_syscall(), one more that the filter must let pass */
+			ppoll(NULL, 0, &t, NULL);
 		}
 		ev_run(loop->ev, wait == LOOP_BLOCK ? EVRUN_ONCE : EVRUN_NOWAIT);
 	}

@@ -58,6 +58,7 @@ int main(int argc, char **argv)
 	static struct config config;
 	static struct daemon daemon;
 	struct ecp_error err = {0};
+	log_start();
 	switch (config_from_args(&config, argc, argv)) {
 	case CONFIG_RUN:
 		break;
