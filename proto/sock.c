@@ -123,21 +123,22 @@ int ecp_sock_send(int fd, const void *msg, size_t len, const int *fds, unsigned 
 		char bytes[CMSG_SPACE(sizeof(int) * ECP_FDS_MAX)];
 	} control = {0};
 	struct iovec iov = {.iov_base = (void *)(size_t)msg, .iov_len = len};
-	struct msghdr hdr = {.msg_iov = &iov, .msg_iovlen = 1};
+	struct mmsghdr one = {.msg_hdr = {.msg_iov = &iov, .msg_iovlen = 1}};
+	struct msghdr *hdr = &one.msg_hdr;
 	if (n_fds > ECP_FDS_MAX)
 		return -EINVAL;
 	if (n_fds) {
-		hdr.msg_control = &control;
-		hdr.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
-		struct cmsghdr *c = CMSG_FIRSTHDR(&hdr);
+		hdr->msg_control = &control;
+		hdr->msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
+		struct cmsghdr *c = CMSG_FIRSTHDR(hdr);
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
 		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
 		memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
 	}
-	ssize_t n;
-	do
-		n = sendmsg(fd, &hdr, MSG_NOSIGNAL);
+	int n;
+	do /* of the ways to send descriptors, the one that also sends bursts of frames */
+		n = sendmmsg(fd, &one, 1, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : 0;
 }
