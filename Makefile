@@ -69,7 +69,7 @@ Q := $(if $(V),,@)
 say = @$(if $(V),:,echo '  $1 $@')
 
 obj = $(patsubst %.c,$B/obj/%.o,$1)
-daemon_libs := -lev -lpcap -lcjson
+daemon_libs := -lev -lpcap -lcjson -lseccomp
 lib_libs := -lcjson
 soname := libetherconn.so.0
 

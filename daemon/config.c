@@ -23,6 +23,7 @@ void config_defaults(struct config *config)
 	    .log_level = LOG_LEVEL_INFO,
 	    .max_clients = CLIENTS_DEFAULT,
 	    .max_endpoints = ENDPOINTS_DEFAULT,
+	    .seccomp = true,
 	};
 	snprintf(config->socket, sizeof(config->socket), "%s", ECP_SOCK_PATH);
 }
@@ -201,8 +202,8 @@ static void read_root(struct config *config, const struct ecp_json *root,
 		      struct ecp_error *err)
 {
 	static const char *const keys[] = {
-	    "socket",        "user",   "group",   "capture_group", "log", "max_clients",
-	    "max_endpoints", "policy", "spin_us", "relays",        NULL};
+	    "socket",        "user",   "group",   "capture_group", "log",    "max_clients",
+	    "max_endpoints", "policy", "spin_us", "seccomp",       "relays", NULL};
 	if (!ecp_json_check_keys(root, "the configuration", keys, err))
 		return;
 	read_string(config, root, "socket", set_socket, err);
@@ -217,6 +218,7 @@ static void read_root(struct config *config, const struct ecp_json *root,
 	    root, "max_endpoints", 1, CONFIG_ENDPOINTS_MAX, config->max_endpoints, err);
 	config->spin_us =
 	    (uint32_t)ecp_json_u64(root, "spin_us", 0, CONFIG_SPIN_MAX, 0, err);
+	config->seccomp = ecp_json_bool(root, "seccomp", config->seccomp, err);
 	size_t n;
 	const struct ecp_json *item =
 	    ecp_json_array(root, "relays", CONFIG_RELAYS_MAX, &n, err);

@@ -5,7 +5,7 @@
  *
  *   { "socket": "/run/etherconnd/etherconnd.sock", "group": "etherconn", "user": "etherconnd",
  *     "log": "info", "max_clients": 256, "max_endpoints": 65536,
- *     "policy": "/etc/etherconnd.policy",
+ *     "policy": "/etc/etherconnd.policy", "seccomp": true,
  *     "relays": [ { "interface": "eth1", "backend": "af_packet", "promiscuous": true,
  *                   "send": "auto", "frame_size": 1522, "ring_frames": 8192 } ] }
  */
@@ -47,6 +47,7 @@ struct config {
 	uint32_t max_endpoints;   /* per client */
 	uint32_t spin_us;         /* look again for so long before sleeping */
 	char policy[CONFIG_PATH]; /* its file; "": the default policy */
+	bool seccomp;             /* only the system calls of syscalls.c once it serves */
 	unsigned n_relays;
 	struct config_relay relays[CONFIG_RELAYS_MAX];
 };

@@ -3,6 +3,8 @@
  */
 #include "daemon/daemon.h"
 
+#include "daemon/names.h"
+#include "daemon/syscalls.h"
 #include "daemon/systemd.h"
 
 #include <stdio.h>
@@ -296,6 +298,24 @@ int daemon_start(struct daemon *daemon, const struct config *config, struct ecp_
 {
 	int r = open_relays(daemon, config, err);
 	return r < 0 ? r : daemon_start_on_relays(daemon, config->n_relays, config, err);
+}
+
+int daemon_restrict(const struct daemon *daemon, const struct config *config,
+		    struct ecp_error *err)
+{
+	unsigned users = 0;
+	for (unsigned i = 0; i < daemon->n_datapaths; i++)
+		users |= daemon->datapaths[i].relay.ops->syscalls;
+	names_seal();
+	int r = config->seccomp ? syscalls_restrict(users) : 0;
+	if (r == -ENOTSUP)
+		log_info("system calls are not filtered: a sanitizer makes its own");
+	else if (r < 0)
+		return ecp_error_set(err, r,
+				     "cannot filter system calls (\"seccomp\": false does "
+				     "without): %s",
+				     strerror(-r));
+	return 0;
 }
 
 void daemon_run(struct daemon *daemon)

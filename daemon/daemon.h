@@ -36,6 +36,12 @@ int daemon_start(struct daemon *daemon, const struct config *config, struct ecp_
 int daemon_start_on_relays(struct daemon *daemon, unsigned n, const struct config *config,
 			   struct ecp_error *err);
 
+/*
+ * The last step before serving, after privileges are given up: what the daemon may still ask
+ * the kernel for.  Does nothing without config->seccomp.  0, or err->code with *err set.
+ */
+int daemon_restrict(const struct daemon *daemon, const struct config *config,
+		    struct ecp_error *err);
 /* Serve until SIGINT, SIGTERM or loop_stop(daemon->loop); SIGHUP reads the policy again. */
 void daemon_run(struct daemon *daemon);
 void daemon_stop(struct daemon *daemon);

@@ -75,6 +75,11 @@ int main(int argc, char **argv)
 		daemon_stop(&daemon);
 		return complain(&err);
 	}
+	systemd_notify_open();
+	if (daemon_restrict(&daemon, &config, &err) < 0) {
+		daemon_stop(&daemon);
+		return complain(&err);
+	}
 	say_ready(&daemon);
 	daemon_run(&daemon);
 	systemd_notify("STOPPING=1");

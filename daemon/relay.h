@@ -71,6 +71,7 @@ struct relay_config {
 struct relay_ops {
 	const char *name;
 	bool without_interface; /* of the kernel's: open() fills in relay->netif */
+	unsigned syscalls;      /* it makes while it serves: SYSCALLS_* */
 	/*
 	 * Open the interface (relay->netif is filled in, ops set).  Sets relay->fd and
 	 * relay->priv.  0 or -errno: -EPERM for want of CAP_NET_RAW, ...  On failure

@@ -15,6 +15,7 @@
 #include "daemon/afxdp_send.h"
 #include "daemon/log.h"
 #include "daemon/packet_ring.h"
+#include "daemon/syscalls.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -273,10 +274,11 @@ static void afpacket_close(struct relay *relay)
 
 #define OPS(called, opens)                                                                 \
 	{                                                                                  \
-		.name = (called), .open = (opens), .close = afpacket_close,                \
-		.rx_peek = afpacket_rx_peek, .rx_release = afpacket_rx_release,            \
-		.tx_reserve = afpacket_tx_reserve, .tx_submit = afpacket_tx_submit,        \
-		.stats_refresh = afpacket_stats_refresh, .follow = afpacket_follow,        \
+		.name = (called), .syscalls = SYSCALLS_PACKET, .open = (opens),            \
+		.close = afpacket_close, .rx_peek = afpacket_rx_peek,                      \
+		.rx_release = afpacket_rx_release, .tx_reserve = afpacket_tx_reserve,      \
+		.tx_submit = afpacket_tx_submit, .stats_refresh = afpacket_stats_refresh,  \
+		.follow = afpacket_follow,                                                 \
 	}
 
 const struct relay_ops relay_afpacket_ops = OPS("af_packet", afpacket_open);

@@ -14,6 +14,7 @@
  * knows pcap.h.
  */
 #include "daemon/packet_ring.h"
+#include "daemon/syscalls.h"
 
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -276,6 +277,7 @@ static void pcap_relay_close(struct relay *relay)
 
 const struct relay_ops relay_pcap_ops = {
     .name = "pcap",
+    .syscalls = SYSCALLS_PCAP,
     .open = pcap_relay_open,
     .close = pcap_relay_close,
     .rx_peek = pcap_relay_rx_peek,

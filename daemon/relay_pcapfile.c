@@ -7,6 +7,7 @@
  * runs once.  Knows pcap.h.
  */
 #include "daemon/relay.h"
+#include "daemon/syscalls.h"
 
 #include <errno.h>
 #include <pcap/pcap.h>
@@ -226,6 +227,7 @@ static void pcapfile_close(struct relay *relay)
 const struct relay_ops relay_pcapfile_ops = {
     .name = "pcapfile",
     .without_interface = true,
+    .syscalls = SYSCALLS_PCAPFILE,
     .open = pcapfile_open,
     .close = pcapfile_close,
     .rx_peek = pcapfile_rx_peek,

@@ -28,6 +28,12 @@ static int notify_socket(void)
 	return fd < 0 ? -errno : fd;
 }
 
+void systemd_notify_open(void)
+{
+	if (getenv("NOTIFY_SOCKET"))
+		notify_socket();
+}
+
 int systemd_notify(const char *state)
 {
 	const char *path = getenv("NOTIFY_SOCKET");

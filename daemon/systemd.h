@@ -5,6 +5,8 @@
 #ifndef SYSTEMD_H
 #define SYSTEMD_H
 
+/* Make the socket for the states, if they are wanted: later no socket can be made. */
+void systemd_notify_open(void);
 /*
  * Send one state, such as "READY=1", to $NOTIFY_SOCKET: sd_notify(3).  0 when it was sent or
  * nobody asked (no such variable), or -errno.  Does not wait: -EAGAIN if systemd is behind.

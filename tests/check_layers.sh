@@ -19,7 +19,9 @@ faults() (
 	owner 'ev\.h' 'daemon/loop\.c'
 	owner 'pcap' '(daemon/relay_(pcap|pcapfile|filter)|ctl/expression)\.c'
 	owner 'linux/bpf\.h' 'daemon/kernel_filter\.c'
-	owner 'linux/if_packet\.h' 'daemon/packet_ring\.c'
+	# the filter names the options that packet_ring.c uses
+	owner 'linux/if_packet\.h' 'daemon/(packet_ring|syscalls)\.c'
+	owner 'seccomp\.h' 'daemon/syscalls\.c'
 	owner 'linux/if_xdp\.h' 'daemon/afxdp_send\.c'
 	owner 'cjson' 'proto/json\.c'
 	# ranks within the daemon: a file includes only what stands lower
@@ -29,7 +31,7 @@ faults() (
 			[ -f "daemon/$f" ] && grep -nHE "include \"daemon/($2)\.h\"" "daemon/$f"
 		done
 	}
-	rank 'log.h log.c' '[a-z_]+' | grep -v 'daemon/log\.h'
+	rank 'log.h log.c syscalls.h syscalls.c' '[a-z_]+' | grep -vE 'daemon/(log|syscalls)\.h'
 	rank 'hash.h hash.c bucket.h sending.h sending.c file.h file.c netif.h netif.c kernel_filter.h kernel_filter.c loop.h loop.c channel.h channel.c endpoint_table.h endpoint_table.c capture.h capture.c' \
 		'main|daemon|control|client|policy|datapath|config'
 	rank 'relay.h relay.c relay_afpacket.c relay_pcap.c relay_pcapfile.c relay_filter.c afxdp_send.h afxdp_send.c packet_ring.h packet_ring.c' 'main|daemon|control|client|policy|datapath|config|channel|endpoint_table|loop'
@@ -71,6 +73,7 @@ plant client-lib/l2.c '#include "daemon/relay.h"'
 plant daemon/client.c '#include "client-lib/etherconn.h"'
 plant daemon/client.c '#include <ev.h>'
 plant daemon/relay.c '#include <pcap/pcap.h>'
+plant daemon/channel.c '#include <seccomp.h>'
 plant proto/msg.c '#include <cjson/cJSON.h>'
 plant daemon/channel.c '#include "daemon/client.h"'
 plant daemon/datapath_rx.c '#include "daemon/log.h"'

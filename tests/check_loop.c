@@ -163,6 +163,7 @@ START_TEST(test_notify)
 	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&addr, len), 0);
 	setenv("NOTIFY_SOCKET", name, 1);
+	systemd_notify_open();
 	int r = systemd_notify("READY=1");
 	unlink(name);
 	ck_assert_int_eq(r, 0);
@@ -178,6 +179,8 @@ START_TEST(test_nobody_to_notify)
 	setenv("NOTIFY_SOCKET", "relative", 1);
 	ck_assert_int_eq(systemd_notify("READY=1"), -EINVAL);
 	setenv("NOTIFY_SOCKET", "/none/such", 1);
+	ck_assert_int_eq(systemd_notify("READY=1"), -ENOTCONN); /* not opened in time */
+	systemd_notify_open();
 	ck_assert_int_eq(systemd_notify("READY=1"), -ENOENT);
 }
 END_TEST

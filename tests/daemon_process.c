@@ -42,6 +42,8 @@ static void serve(const struct serving *s, int ready)
 	}
 	if (daemon_start_on_relays(&daemon, 1, &s->config, &err) < 0)
 		_exit(1);
+	if (daemon_restrict(&daemon, &s->config, &err) < 0)
+		_exit(1);
 	if (!s->interface)
 		relay_memory_reflect(relay, true);
 	if (write(ready, "", 1) != 1)
