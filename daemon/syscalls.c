@@ -116,19 +116,23 @@ static const struct row rows[] = {
     /* systemd.c: that it stops; afxdp_send.c: a kick; relay_pcap.c: frames */
     CALL(sendto, ITSELF),
 
-    /* netif.c and packet_ring.c: an interface that went, or came back */
-    IF(ioctl, ANY_BACKEND, INT(1, SIOCGIFINDEX)),
-    IF(ioctl, ANY_BACKEND, INT(1, SIOCGIFHWADDR)),
-    IF(ioctl, ANY_BACKEND, INT(1, SIOCGIFMTU)),
-    IF(ioctl, ANY_BACKEND, INT(1, SIOCGIFFLAGS)),
+    /* netif.c: is the interface up? */
+    IF(ioctl, ITSELF, INT(1, SIOCGIFINDEX)),
+    IF(ioctl, ITSELF, INT(1, SIOCGIFHWADDR)),
+    IF(ioctl, ITSELF, INT(1, SIOCGIFMTU)),
+    IF(ioctl, ITSELF, INT(1, SIOCGIFFLAGS)),
+
+    /* packet_ring.c: what went wrong, what was lost; an interface that comes back */
     IF_BOTH(getsockopt, ANY_BACKEND, INT(1, SOL_SOCKET), INT(2, SO_ERROR)),
     IF_BOTH(getsockopt, ANY_BACKEND, INT(1, SOL_PACKET), INT(2, PACKET_STATISTICS)),
     CALL(bind, SYSCALLS_PACKET),
     CALL(recvfrom, SYSCALLS_PACKET), /* and what netlink says of it */
     IF_BOTH(setsockopt, SYSCALLS_PACKET, INT(1, SOL_PACKET), INT(2, PACKET_ADD_MEMBERSHIP)),
 
-    /* libpcap's: it polls before it reads, and takes its ring down itself */
+    /* libpcap's: it polls before it reads, asks for a device in trouble by its number, and takes
+     * its ring down itself */
     CALL(poll, SYSCALLS_PCAP),
+    CALL(getsockname, SYSCALLS_PCAP),
     IF_BOTH(setsockopt, SYSCALLS_PCAP, INT(1, SOL_PACKET), INT(2, PACKET_RX_RING)),
 
     /* relay_pcapfile.c: when the next frame is due; closing a file that was read in part */
