@@ -145,10 +145,10 @@ check: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) WERROR=1 tests >/dev/null
 	@tests/run.sh $(CURDIR)/$B $(T)
 
-# The hostile for minutes and ten thousand deaths instead of two hundred.
+# The hostile for minutes, ten thousand deaths instead of two hundred, a hundred million frames.
 soak: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) WERROR=1 tests >/dev/null
-	@SOAK=1 LIMIT=$${LIMIT:-7200} tests/run.sh $(CURDIR)/$B $(or $(T),netns/test_hostile)
+	@SOAK=1 LIMIT=$${LIMIT:-7200} tests/run.sh $(CURDIR)/$B $(or $(T),netns/test_hostile check_accounting)
 
 # FUZZ_SECONDS for each target (60)
 fuzz: deps
