@@ -24,6 +24,7 @@ struct clients {
 	uint32_t max_endpoints; /* of one client */
 	uint32_t last_id;
 	uint64_t session; /* this life of the daemon */
+	uid_t uid;        /* who the daemon is once it serves */
 	bool have_capture_group;
 	gid_t capture_group;   /* who may be a default receiver, beside root */
 	struct policy *policy; /* ours; NULL: the default one */

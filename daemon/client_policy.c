@@ -132,7 +132,7 @@ int client_judge_capture(const struct client *client, const char *interface, uin
 {
 	struct policy_who who = who_is(client);
 	const struct policy_rule *rule;
-	who.may_capture |= client->uid == geteuid(); /* an operator */
+	who.may_capture |= client->uid == client->all->uid; /* an operator */
 	if (policy_judge_capture(client->all->policy, &who, interface, &rule, err) < 0)
 		return err->code;
 	const uint32_t limit = rule->limits.ring;

@@ -132,7 +132,7 @@ static void serve_status(const struct control *control, struct ecp_reply *reply)
 	reply->status = (struct ecp_status){
 	    .version = EC_VERSION,
 	    .pid = control->pid,
-	    .uid = control->uid,
+	    .uid = control->clients.uid,
 	    .uptime_s = (uint64_t)(now.tv_sec - control->started),
 	    .relays = control->n_datapaths,
 	    .clients = control->clients.n,

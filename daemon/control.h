@@ -19,7 +19,6 @@ struct control {
 	struct loop_fd accept;
 	time_t started;
 	uint32_t pid;
-	uid_t uid; /* who the daemon is once it serves; set by the caller */
 	/* one request is served at a time: room for it, and for its answer */
 	char text[ECP_MSG_MAX + 1];
 	struct ecp_request request;

@@ -10,7 +10,7 @@ int control_check_operator(const struct client *client, const char *what,
 			   struct ecp_error *err)
 {
 	const struct control *control = client->control;
-	if (client->uid == 0 || client->uid == control->uid)
+	if (client->uid == 0 || client->uid == control->clients.uid)
 		return 0;
 	return ecp_error_set(err, -EPERM, "%s is for root", what);
 }

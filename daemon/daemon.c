@@ -270,7 +270,7 @@ int daemon_start_on_relays(struct daemon *daemon, unsigned n, const struct confi
 	    .have_capture_group = config->have_capture_group,
 	    .capture_group = config->capture_group,
 	};
-	daemon->control.uid = config->have_user ? config->user.uid : geteuid();
+	daemon->control.clients.uid = config->have_user ? config->user.uid : geteuid();
 	daemon->pace.few = FEW_FRAMES;
 	daemon->pace.spin_ns = config->spin_us * INT64_C(1000);
 	memcpy(daemon->policy, config->policy, sizeof(daemon->policy));

@@ -118,6 +118,8 @@ int netif_watch_open(void)
 void netif_watch_drain(int fd)
 {
 	char news[8192];
-	while (recv(fd, news, sizeof(news), MSG_TRUNC) > 0 || errno == ENOBUFS)
+	struct iovec piece = {news, sizeof(news)};
+	struct msghdr msg = {.msg_iov = &piece, .msg_iovlen = 1};
+	while (recvmsg(fd, &msg, MSG_TRUNC) > 0 || errno == ENOBUFS)
 		;
 }

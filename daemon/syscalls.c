@@ -79,6 +79,7 @@ static const struct row rows[] = {
     CALL(brk, ITSELF),
     IF(mmap, ITSELF, NONE_OF(2, PROT_EXEC)),
     CALL(mremap, ITSELF),
+    IF(madvise, ITSELF, INT(2, MADV_HUGEPAGE)), /* proto/pool.c */
     CALL(munmap, ITSELF),
     CALL(clock_gettime, ITSELF),
     CALL(rt_sigreturn, ITSELF),
@@ -121,19 +122,18 @@ static const struct row rows[] = {
     IF(ioctl, ITSELF, INT(1, SIOCGIFHWADDR)),
     IF(ioctl, ITSELF, INT(1, SIOCGIFMTU)),
     IF(ioctl, ITSELF, INT(1, SIOCGIFFLAGS)),
+    IF(ioctl, ITSELF, INT(1, SIOCGIFNAME)),
 
     /* packet_ring.c: what went wrong, what was lost; an interface that comes back */
     IF_BOTH(getsockopt, ANY_BACKEND, INT(1, SOL_SOCKET), INT(2, SO_ERROR)),
     IF_BOTH(getsockopt, ANY_BACKEND, INT(1, SOL_PACKET), INT(2, PACKET_STATISTICS)),
-    CALL(bind, SYSCALLS_PACKET),
-    CALL(recvfrom, SYSCALLS_PACKET), /* and what netlink says of it */
-    IF_BOTH(setsockopt, SYSCALLS_PACKET, INT(1, SOL_PACKET), INT(2, PACKET_ADD_MEMBERSHIP)),
+    CALL(bind, ANY_BACKEND),
+    IF_BOTH(setsockopt, ANY_BACKEND, INT(1, SOL_PACKET), INT(2, PACKET_ADD_MEMBERSHIP)),
+    IF_BOTH(setsockopt, ANY_BACKEND, INT(1, SOL_PACKET), INT(2, PACKET_RX_RING)),
 
-    /* libpcap's: it polls before it reads, asks for a device in trouble by its number, and takes
-     * its ring down itself */
+    /* libpcap's: it polls before it reads, and asks for a device in trouble by its number */
     CALL(poll, SYSCALLS_PCAP),
     CALL(getsockname, SYSCALLS_PCAP),
-    IF_BOTH(setsockopt, SYSCALLS_PCAP, INT(1, SOL_PACKET), INT(2, PACKET_RX_RING)),
 
     /* relay_pcapfile.c: when the next frame is due; closing a file that was read in part */
     CALL(timerfd_settime, SYSCALLS_PCAPFILE),
