@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -228,6 +229,39 @@ START_TEST(test_relay_refusals)
 	}
 }
 END_TEST
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+/* Bytes: the first number of /proc/self/statm, in pages. */
+static uint64_t addresses_in_use(void)
+{
+	unsigned long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+	ck_assert(f && fscanf(f, "%lu", &pages) == 1);
+	fclose(f);
+	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* An address space with no room for one ring, or for the other. */
+START_TEST(test_no_room_for_rings)
+{
+	static const uint32_t rings[][2] = {{1 << 26, 1 << 16}, {1 << 16, 1 << 26}};
+	const struct rlimit tight = {(rlim_t)addresses_in_use() + (32 << 20),
+				     RLIM_INFINITY},
+			    loose = {RLIM_INFINITY, RLIM_INFINITY};
+	struct ec_relay_opts opts = EC_RELAY_OPTS;
+	struct ec_relay *r = NULL;
+	opts.socket = served.sock;
+	opts.rx_ring = rings[_i][0];
+	opts.tx_ring = rings[_i][1];
+	ck_assert_int_eq(setrlimit(RLIMIT_AS, &tight), 0);
+	ck_assert_int_eq(ec_relay_open(&r, NULL, &opts), -ENOMEM);
+	ck_assert_str_eq(ec_error_text(), "cannot map the rings");
+	ck_assert_int_eq(setrlimit(RLIMIT_AS, &loose), 0);
+	ck_assert_int_eq(ec_relay_open(&r, NULL, &opts), 0);
+	ec_relay_close(r);
+}
+END_TEST
+#endif
 
 /* Who has it is said to another client of the same user. */
 START_TEST(test_taken_by_another)
@@ -796,6 +830,9 @@ int main(void)
 	tcase_add_test(tc, test_truncation_is_reported);
 	tcase_add_test(tc, test_send_refusals);
 	tcase_add_test(tc, test_relay_refusals);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	tcase_add_loop_test(tc, test_no_room_for_rings, 0, 2);
+#endif
 	tcase_add_test(tc, test_taken_by_another);
 	tcase_add_test(tc, test_open_refusals);
 	tcase_add_test(tc, test_close_gives_back);
