@@ -72,7 +72,7 @@ static void forget(void)
 
 /* ---- text ---- */
 
-/* In help and in label values these three are escaped. */
+/* In help and in label values these three are escaped.  Other control characters go. */
 static void put_escaped(FILE *to, const char *text)
 {
 	for (; *text; text++) {
@@ -82,7 +82,7 @@ static void put_escaped(FILE *to, const char *text)
 		}
 		if (*text == '\\' || *text == '"')
 			fputc('\\', to);
-		fputc(*text, to);
+		fputc((unsigned char)*text < ' ' ? '?' : *text, to);
 	}
 }
 

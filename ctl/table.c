@@ -40,6 +40,14 @@ static void widen(struct table *table, const struct table_cell *cell)
 		*width = len;
 }
 
+/* Names that programs give themselves must not move the cursor of who reads them. */
+static void disarm(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+}
+
 void table_text(struct table *table, const char *format, ...)
 {
 	struct table_cell *cell = next_cell(table);
@@ -47,6 +55,7 @@ void table_text(struct table *table, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(cell->text, sizeof(cell->text), format, args);
 	va_end(args);
+	disarm(cell->text);
 	widen(table, cell);
 }
 

@@ -40,7 +40,7 @@ static void fill_relay(struct ecp_relay_info *relay)
 
 static void fill_client(struct ecp_client_info *client, unsigned i)
 {
-	static const char *const names[N_CLIENTS] = {"a", "dhcp_client", "x\"\\{y"};
+	static const char *const names[N_CLIENTS] = {"a", "dhcp_client", "x\"\\{y\033[2J"};
 	*client = (struct ecp_client_info){
 	    .id = i + 1,
 	    .pid = i ? 100000 * i : 7,

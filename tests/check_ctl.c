@@ -89,6 +89,7 @@ static const struct {
      "full\","
      "\"count\":3,"},
     {"brief", "-br show relays", 0, STDOUT, "eth1  down  00:00:00:00:00:00  1500\n"},
+    {"names are disarmed", "show clients", 0, STDOUT, " x\"\\{y?[2J "},
     {"a command's own help", "show --help", 0, STDOUT, "usage: etherconnctl show "},
     {"a count without interval", "stats 3", 2, STDERR, "stats -i SECONDS [COUNT]"},
     {"no count", "stats -i 1 x", 2, STDERR, "\"x\" is no count"},
@@ -215,7 +216,7 @@ START_TEST(test_json_of_odd_names)
 {
 	ck_assert_int_eq(run("-jp show clients", STDOUT), 0);
 	check_list("clients", N_CLIENTS, 1);
-	ck_assert_ptr_nonnull(strstr(output, "\"comm\": \"x\\\"\\\\{y\",\n"));
+	ck_assert_ptr_nonnull(strstr(output, "\"comm\": \"x\\\"\\\\{y\\u001b[2J\",\n"));
 }
 END_TEST
 

@@ -165,7 +165,7 @@ START_TEST(test_values)
 	expect("\netherconnd_client_rx_buffer_full_total{client=\"2\",pid=\"100000\","
 	       "comm=\"dhcp_client\",interface=\"eth1\"} 3\n");
 	/* a program may call itself what it likes */
-	expect("comm=\"x\\\"\\\\{y\"");
+	expect("comm=\"x\\\"\\\\{y?[2J\"");
 }
 END_TEST
 
