@@ -71,6 +71,7 @@ say = @$(if $(V),:,echo '  $1 $@')
 obj = $(patsubst %.c,$B/obj/%.o,$1)
 daemon_libs := -lev -lpcap -lcjson -lseccomp
 lib_libs := -lcjson
+ctl_libs := -lpcap -lncurses -ltinfo
 soname := libetherconn.so.0
 
 programs := $B/etherconnd $B/etherconnctl $B/$(soname) $B/libetherconn.so $B/libetherconn.a
@@ -96,7 +97,7 @@ $B/etherconnd: $(call obj,daemon/main.c) $B/libdaemon.a $B/libproto.a
 	$Q$(CC) $(cflags) $(CFLAGS) -pie $(ldflags) $(LDFLAGS) -o $@ $^ $(daemon_libs)
 $B/etherconnctl: $(call obj,$(ctl_src)) $B/libproto.a
 	$(call say,LD)
-	$Q$(CC) $(cflags) $(CFLAGS) -pie $(ldflags) $(LDFLAGS) -o $@ $^ $(lib_libs) -lpcap
+	$Q$(CC) $(cflags) $(CFLAGS) -pie $(ldflags) $(LDFLAGS) -o $@ $^ $(lib_libs) $(ctl_libs)
 $B/$(soname): $(call obj,$(lib_src) $(proto_src)) client-lib/libetherconn.map
 	$(call say,LD)
 	$Q$(CC) $(cflags) $(CFLAGS) -shared -Wl,-soname,$(soname) \

@@ -22,6 +22,8 @@ const struct command commands[] = {
      .traits = COMMAND_OFFLINE, .run = cmd_doctor},
     {"metrics", "", "all counters as OpenMetrics text", .options = "H",
      .traits = COMMAND_OFFLINE, .run = cmd_metrics},
+    {"top", "", "clients and endpoints, the busiest first, on a screen", .options = "I",
+     .traits = COMMAND_OFFLINE | COMMAND_ALONE, .run = cmd_top},
     {"watch", "COMMAND [ARGUMENT]...", "a command again and again", .options = "IC",
      .traits = COMMAND_OFFLINE | COMMAND_NESTS | COMMAND_ALONE, .run = cmd_watch},
     {"capture", "[KEY VALUE]... [EXPRESSION]",

@@ -10,6 +10,7 @@
  *   doctor.c, doctor_interface.c    doctor        metrics.c, http.c   metrics
  *   capture.c, ring.c, pcapng.c, expression.c    capture
  *   monitor.c   monitor
+ *   top.c, top_rows.c, screen.c     top
  *   table.c     text for people                   document.c   JSON for programs
  *
  * A command is one row in command.c's table and one function: ask the daemon, print on stdout.
@@ -56,6 +57,9 @@ struct ctl {
 enum ctl_exit ctl_complain(enum ctl_exit code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Call this before saying it: it clears the place. */
+void ctl_before_talk(void (*fn)(void));
+
 /*
  * The index in words (NULL-terminated) of text or of what it is an unambiguous beginning of;
  * -1, having complained.
@@ -97,6 +101,7 @@ enum ctl_exit cmd_show(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_stats(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_doctor(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_metrics(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit cmd_top(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_watch(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_capture(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_monitor(struct ctl *ctl, int argc, char **argv);

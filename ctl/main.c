@@ -10,9 +10,18 @@
 #include <string.h>
 #include <unistd.h>
 
+static void (*before_talk)(void);
+
+void ctl_before_talk(void (*fn)(void))
+{
+	before_talk = fn;
+}
+
 enum ctl_exit ctl_complain(enum ctl_exit code, const char *format, ...)
 {
 	va_list args;
+	if (before_talk)
+		before_talk();
 	fflush(stdout);
 	fputs("etherconnctl: ", stderr);
 	va_start(args, format);

@@ -1,0 +1,356 @@
+/*
+ * check_ctl_top.c - `etherconnctl top` on a pseudo-terminal, and what a person would see there.
+ *
+ *   keys --> pty --> etherconnctl top --> pty --> a terminal of paper: screen[][]
+ *
+ * The terminal can clear itself and move its cursor, no more; a terminfo entry says so.
+ */
+#include "proto/msg.h"
+#include "tests/cardboard.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ROWS       24
+#define COLUMNS    110
+#define TIMEOUT_MS 20000
+
+static char screen[ROWS][COLUMNS + 1];
+static unsigned row, column;
+static char sequence[32]; /* an escape sequence that has begun */
+static int pty = -1;
+static pid_t pid;
+static char terminfo[64];
+
+/* ---- the terminal ---- */
+
+static void make_terminfo(void)
+{
+	char command[256], source[96];
+	snprintf(terminfo, sizeof(terminfo), "/tmp/check_ctl_top-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(terminfo));
+	snprintf(source, sizeof(source), "%s/source", terminfo);
+	FILE *file = fopen(source, "w");
+	ck_assert_ptr_nonnull(file);
+	fputs("paper|of paper,\n\tcols#80, lines#24,\n"
+	      "\tclear=\\E[H\\E[J, cup=\\E[%i%p1%d;%p2%dH,\n",
+	      file);
+	fclose(file);
+	snprintf(command, sizeof(command), "tic -x -o %s %s 2>&1", terminfo, source);
+	ck_assert_msg(system(command) == 0, "%s", command);
+}
+
+static void remove_terminfo(void)
+{
+	char command[96];
+	snprintf(command, sizeof(command), "rm -r %s", terminfo);
+	ck_assert_int_eq(system(command), 0);
+}
+
+static void clear_screen(void)
+{
+	for (unsigned r = 0; r < ROWS; r++) {
+		memset(screen[r], ' ', COLUMNS);
+		screen[r][COLUMNS] = 0;
+	}
+}
+
+static void put_sequence(char c)
+{
+	size_t len = strlen(sequence);
+	unsigned to_row = 1, to_column = 1;
+	ck_assert_uint_lt(len, sizeof(sequence) - 1);
+	sequence[len] = c;
+	sequence[len + 1] = 0;
+	if (c < '@' || c == '[')
+		return; /* more comes */
+	if (c == 'H') {
+		sscanf(sequence, "\033[%u;%uH", &to_row, &to_column);
+		row = to_row - 1;
+		column = to_column - 1;
+	} else {
+		ck_assert_msg(!strcmp(sequence, "\033[J"), "unknown: %s", sequence + 1);
+		clear_screen();
+	}
+	*sequence = 0;
+}
+
+static void put_char(char c)
+{
+	if (*sequence || c == '\033')
+		put_sequence(c);
+	else if (c == '\r')
+		column = 0;
+	else if (c == '\n')
+		row++;
+	else if (c == '\b')
+		column--;
+	else if (c != '\a' && row < ROWS && column < COLUMNS)
+		screen[row][column++] = c;
+}
+
+/* ---- the program ---- */
+
+static void start_top(const char *argument, const char *value)
+{
+	struct winsize size = {.ws_row = ROWS, .ws_col = COLUMNS};
+	const char *build = getenv("BUILD");
+	char path[256];
+	snprintf(path, sizeof(path), "%s/etherconnctl", build ? build : "build");
+	clear_screen();
+	row = column = 0;
+	*sequence = 0;
+	pid = forkpty(&pty, NULL, NULL, &size);
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		setenv("TERM", "paper", 1);
+		setenv("TERMINFO", terminfo, 1);
+		setenv("ETHERCONN_SOCKET", cardboard.path, 1);
+		execl(path, path, "top", argument, value, NULL);
+		_exit(127);
+	}
+}
+
+/* Read on; false when the program has closed its terminal. */
+static bool read_on(void)
+{
+	char text[4096];
+	struct pollfd ready = {.fd = pty, .events = POLLIN};
+	ck_assert_msg(poll(&ready, 1, TIMEOUT_MS) == 1, "nothing more is drawn");
+	ssize_t n = read(pty, text, sizeof(text));
+	for (ssize_t i = 0; i < n; i++)
+		put_char(text[i]);
+	return n > 0;
+}
+
+static bool screen_has(const char *text)
+{
+	for (unsigned r = 0; r < ROWS; r++)
+		if (strstr(screen[r], text))
+			return true;
+	return false;
+}
+
+static const char *whole_screen(void)
+{
+	static char text[ROWS * (COLUMNS + 1) + 1];
+	size_t len = 0;
+	for (unsigned r = 0; r < ROWS; r++)
+		len += (size_t)sprintf(text + len, "%s\n", screen[r]);
+	return text;
+}
+
+static void wait_for(const char *text)
+{
+	while (!screen_has(text))
+		ck_assert_msg(read_on(), "ended without \"%s\": %.1500s", text,
+			      whole_screen());
+}
+
+static void type(const char *keys)
+{
+	ck_assert_int_eq(write(pty, keys, strlen(keys)), (ssize_t)strlen(keys));
+}
+
+/* The number of the line that has this text. */
+static unsigned line_of(const char *text)
+{
+	for (unsigned r = 0; r < ROWS; r++)
+		if (strstr(screen[r], text))
+			return r;
+	ck_abort_msg("no \"%s\" in: %.1500s", text, whole_screen());
+}
+
+/* Wait for its end; returns its exit code. */
+static int end_top(struct rusage *usage)
+{
+	int status;
+	while (read_on())
+		;
+	ck_assert_int_eq(wait4(pid, &status, 0, usage), pid);
+	close(pty);
+	ck_assert_msg(WIFEXITED(status), "ended by signal %d", WTERMSIG(status));
+	return WEXITSTATUS(status);
+}
+
+static int quit_top(void)
+{
+	struct rusage usage;
+	type("q");
+	return end_top(&usage);
+}
+
+/* ---- tests ---- */
+
+START_TEST(test_clients_come_first)
+{
+	cardboard.traffic_step = 1000;
+	start_top("-i", "0.1");
+	wait_for("3 clients");
+	ck_assert_uint_eq(line_of("etherconnd 9.9  up 77 s  relays 1"), 0);
+	ck_assert(screen_has("every 0.1 s  by RX/s"));
+	ck_assert_uint_eq(line_of("eth1            down  rx/s "), 1);
+	unsigned title =
+	    line_of("CLIENT      PID COMMAND         ENDPOINTS RING%     RX/s");
+	ck_assert_str_eq(strstr(screen[ROWS - 1], "h: keys") ? "foot" : screen[ROWS - 1],
+			 "foot");
+	/* client 3 gets twice what client 2 gets */
+	do
+		ck_assert(read_on());
+	while (!strstr(screen[title + 1], "x\"\\{y") ||
+	       !strstr(screen[title + 2], "dhcp_client"));
+	ck_assert_ptr_nonnull(strstr(screen[title + 3], "     1        7 a "));
+	ck_assert_ptr_nonnull(strstr(screen[title + 3], " 25 "));
+	ck_assert_int_eq(quit_top(), 0);
+}
+END_TEST
+
+START_TEST(test_sorting)
+{
+	start_top("-i", "0.1");
+	wait_for("3 clients");
+	unsigned title = line_of("CLIENT ");
+	/* equals stand by number */
+	ck_assert_ptr_nonnull(strstr(screen[title + 1], " 7 a "));
+	type("<<"); /* ring, endpoints */
+	wait_for("by ENDPOINTS");
+	ck_assert_ptr_nonnull(strstr(screen[title + 1], " 7 a "));
+	ck_assert_ptr_nonnull(strstr(screen[title + 2], "dhcp_client"));
+	type("r");
+	wait_for("smallest first");
+	while (!strstr(screen[title + 3], " 7 a "))
+		ck_assert(read_on());
+	type("r>>>>>>>"); /* around: the last is all drops */
+	wait_for("by DROPS  ");
+	while (!strstr(screen[title + 1], "dhcp_client"))
+		ck_assert(read_on());
+	ck_assert_int_eq(quit_top(), 0);
+}
+END_TEST
+
+START_TEST(test_endpoints_of_a_client)
+{
+	start_top("-i", "0.1");
+	wait_for("3 clients");
+	type("j\r"); /* the second client's */
+	wait_for("1 of 1 endpoints of client 2");
+	ck_assert(screen_has("CLIENT     ID MAC|VLANS"));
+	ck_assert(screen_has("     2     69 02:00:00:00:00:09|100|200   10.0.0.5:1000"));
+	type("c");
+	wait_for("3 clients");
+	ck_assert(!screen_has("10.0.0.5"));
+	ck_assert_int_eq(quit_top(), 0);
+}
+END_TEST
+
+/* As many as there are: the first few are kept, and what is drawn stays right. */
+START_TEST(test_many_endpoints)
+{
+	struct rusage usage;
+	cardboard.n_endpoints = 50000;
+	start_top("-i", "0.1");
+	wait_for("endpoints 50000");
+	wait_for("3 clients");
+	type("e");
+	wait_for("256 of 50000 endpoints");
+	unsigned title = line_of("MAC|VLANS");
+	ck_assert_ptr_nonnull(strstr(screen[title + 1], "     1      0 02:00"));
+	type("<<"); /* client, id: around to the left */
+	wait_for("by CLIENT");
+	type("<"); /* around: all drops */
+	wait_for("by DROPS  ");
+	while (!strstr(screen[title + 1], "     2     69 02:"))
+		ck_assert(read_on());
+	type("q");
+	ck_assert_int_eq(end_top(&usage), 0);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	ck_assert_msg(usage.ru_maxrss < 20000, "%ld kB", usage.ru_maxrss);
+#endif
+}
+END_TEST
+
+START_TEST(test_help)
+{
+	start_top("-i", "2");
+	wait_for("3 clients");
+	type("h");
+	wait_for("sort by the column beside");
+	ck_assert(!screen_has("COMMAND"));
+	type("h");
+	wait_for("COMMAND");
+	type("+");
+	wait_for("every 1 s");
+	ck_assert_int_eq(quit_top(), 0);
+}
+END_TEST
+
+/* A window that gets smaller is drawn anew, cut where it ends. */
+START_TEST(test_another_size)
+{
+	struct winsize size = {.ws_row = 10, .ws_col = 40};
+	start_top("-i", "0.1");
+	wait_for("3 clients");
+	ck_assert_int_eq(ioctl(pty, TIOCSWINSZ, &size), 0);
+	while (!strstr(screen[9], "3 clients"))
+		ck_assert(read_on());
+	ck_assert_int_eq(quit_top(), 0);
+}
+END_TEST
+
+/* The complaint is not lost in what was drawn. */
+START_TEST(test_daemon_goes_away)
+{
+	struct rusage usage;
+	start_top("-i", "0.1");
+	wait_for("3 clients");
+	cardboard.hangs_up = true;
+	type("e"); /* several pages */
+	ck_assert_int_eq(end_top(&usage), 1);
+	ck_assert_msg(screen_has("etherconnctl: "), "%.1500s", whole_screen());
+}
+END_TEST
+
+START_TEST(test_complaints)
+{
+	ck_assert_int_eq(run("top", "2>&1 </dev/null"), 2);
+	ck_assert_ptr_nonnull(strstr(output, "top needs a terminal"));
+	ck_assert_int_eq(run("top x", STDERR), 2);
+	ck_assert_int_eq(run("watch top", STDERR), 2);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("ctl_top");
+	TCase *tc = tcase_create("top");
+	tcase_add_unchecked_fixture(tc, make_terminfo, remove_terminfo);
+	tcase_add_checked_fixture(tc, cardboard_start, cardboard_stop);
+	tcase_add_test(tc, test_clients_come_first);
+	tcase_add_test(tc, test_sorting);
+	tcase_add_test(tc, test_endpoints_of_a_client);
+	tcase_add_test(tc, test_many_endpoints);
+	tcase_add_test(tc, test_help);
+	tcase_add_test(tc, test_another_size);
+	tcase_add_test(tc, test_daemon_goes_away);
+	tcase_add_test(tc, test_complaints);
+	tcase_set_timeout(tc, 60);
+	suite_add_tcase(s, tc);
+
+	SRunner *sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	int failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
