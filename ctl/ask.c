@@ -39,7 +39,10 @@ enum ctl_exit ctl_ask_fds(struct ctl *ctl, enum ecp_reply_type expected, int *fd
 			  unsigned *n_fds)
 {
 	struct ecp_error err = {0};
-	if (ecp_ask(ctl->fd, &ctl->request, &ctl->reply, ctl->text, fds, n_fds, &err) < 0)
+	int r = ecp_ask(ctl->fd, &ctl->request, &ctl->reply, ctl->text, fds, n_fds, &err);
+	if (r == -EAGAIN) /* top does not wait for ever */
+		return ctl_complain(CTL_FAILED, "the daemon does not answer");
+	if (r < 0)
 		return ctl_complain(CTL_FAILED, "%s", err.text);
 	if (ctl->reply.type == ECP_REP_ERROR)
 		return ctl_complain(CTL_FAILED, "%s", ctl->reply.error.text);

@@ -10,7 +10,7 @@
  *   doctor.c, doctor_interface.c    doctor        metrics.c, http.c   metrics
  *   capture.c, ring.c, pcapng.c, expression.c    capture
  *   monitor.c   monitor
- *   top.c, top_rows.c, screen.c     top
+ *   top.c, top_sample.c, top_draw.c, top_rows.c, screen.c    top
  *   table.c     text for people                   document.c   JSON for programs
  *
  * A command is one row in command.c's table and one function: ask the daemon, print on stdout.
@@ -57,8 +57,9 @@ struct ctl {
 enum ctl_exit ctl_complain(enum ctl_exit code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Call this before saying it: it clears the place. */
-void ctl_before_talk(void (*fn)(void));
+/* Let this one have the sentences instead of stderr; NULL: stderr again. */
+typedef void ctl_talk_fn(const char *sentence);
+void ctl_talk_to(ctl_talk_fn *fn);
 
 /*
  * The index in words (NULL-terminated) of text or of what it is an unambiguous beginning of;

@@ -10,24 +10,28 @@
 #include <string.h>
 #include <unistd.h>
 
-static void (*before_talk)(void);
+#define SENTENCE 1024
 
-void ctl_before_talk(void (*fn)(void))
+static ctl_talk_fn *listener;
+
+void ctl_talk_to(ctl_talk_fn *fn)
 {
-	before_talk = fn;
+	listener = fn;
 }
 
 enum ctl_exit ctl_complain(enum ctl_exit code, const char *format, ...)
 {
+	char sentence[SENTENCE];
 	va_list args;
-	if (before_talk)
-		before_talk();
-	fflush(stdout);
-	fputs("etherconnctl: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	vsnprintf(sentence, sizeof(sentence), format, args);
 	va_end(args);
-	fputc('\n', stderr);
+	if (listener) {
+		listener(sentence);
+		return code;
+	}
+	fflush(stdout);
+	fprintf(stderr, "etherconnctl: %s\n", sentence);
 	return code;
 }
 

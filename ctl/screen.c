@@ -5,7 +5,12 @@
 
 #include <curses.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <term.h>
+#include <termios.h>
+#include <unistd.h>
 
 #define RED_PAIR  1
 #define ESCAPE    27
@@ -13,11 +18,66 @@
 
 static SCREEN *terminal;
 
+/* ---- a sudden end ---- */
+
+static const int deadly[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGPIPE, SIGALRM, SIGUSR1,
+			     SIGUSR2, SIGABRT, SIGSEGV, SIGBUS,  SIGFPE,  SIGILL};
+
+#define N_DEADLY (sizeof(deadly) / sizeof(*deadly))
+
+static struct {
+	struct termios modes;
+	char farewell[128]; /* what gives the screen back */
+	size_t len;
+} before;
+
+static struct sigaction handlers_before[N_DEADLY];
+
+/* Curses may be anywhere, so it is left alone: what is called here may be. */
+static void restore_and_die(int number)
+{
+	ssize_t n = write(STDOUT_FILENO, before.farewell, before.len);
+	(void)n;
+	tcsetattr(STDOUT_FILENO, TCSANOW, &before.modes);
+	raise(
+	    number); /* the handler is gone, and the signal waits until this one returns */
+}
+
+static void add_farewell(const char *capability)
+{
+	const char *text = tigetstr(capability);
+	size_t room = sizeof(before.farewell) - before.len;
+	if (!text || text == (const char *)-1 || strlen(text) >= room)
+		return;
+	memcpy(before.farewell + before.len, text, strlen(text));
+	before.len += strlen(text);
+}
+
+static void prepare_for_signals(void)
+{
+	static const char *const capabilities[] = {"sgr0", "cnorm", "rmkx", "rmcup"};
+	struct sigaction action = {.sa_handler = restore_and_die,
+				   .sa_flags = (int)SA_RESETHAND};
+	before.len = 0;
+	for (unsigned i = 0; i < sizeof(capabilities) / sizeof(*capabilities); i++)
+		add_farewell(capabilities[i]);
+	for (unsigned i = 0; i < N_DEADLY; i++) {
+		sigaction(deadly[i], &action, &handlers_before[i]);
+		if (handlers_before[i].sa_handler == SIG_IGN) /* nohup(1) */
+			sigaction(deadly[i], &handlers_before[i], NULL);
+	}
+}
+
+/* ---- the screen ---- */
+
 bool screen_open(bool colour)
 {
+	if (tcgetattr(STDOUT_FILENO, &before.modes) < 0)
+		return false;
 	terminal = newterm(NULL, stdout, stdin);
 	if (!terminal)
 		return false;
+	prepare_for_signals();
 	set_escdelay(ESCAPE_MS);
 	cbreak();
 	noecho();
@@ -36,14 +96,16 @@ void screen_close(void)
 	if (!terminal)
 		return;
 	endwin();
+	for (unsigned i = 0; i < N_DEADLY; i++)
+		sigaction(deadly[i], &handlers_before[i], NULL);
 	delscreen(terminal);
 	terminal = NULL;
 }
 
-void screen_size(unsigned *rows, unsigned *columns)
+void screen_size(unsigned *height, unsigned *width)
 {
-	*rows = (unsigned)LINES;
-	*columns = (unsigned)COLS;
+	*height = (unsigned)LINES;
+	*width = (unsigned)COLS;
 }
 
 void screen_clear(void)

@@ -23,10 +23,13 @@ enum screen_key {
 	SCREEN_KEY_GONE, /* the terminal */
 };
 
-/* Take the terminal at standard input and output.  False: it has no cursor to move. */
+/*
+ * Take the terminal at standard input and output, until screen_close() or a signal that ends the
+ * program: then it is given back as it was.  False: it has no cursor to move.
+ */
 bool screen_open(bool colour);
 void screen_close(void); /* again: nothing happens */
-void screen_size(unsigned *rows, unsigned *columns);
+void screen_size(unsigned *height, unsigned *width);
 
 void screen_clear(void);
 /* A line of text, cut where the screen ends. */

@@ -40,8 +40,7 @@ static void widen(struct table *table, const struct table_cell *cell)
 		*width = len;
 }
 
-/* Names that programs give themselves must not move the cursor of who reads them. */
-static void disarm(char *text)
+void table_disarm(char *text)
 {
 	for (; *text; text++)
 		if ((unsigned char)*text < ' ' || *text == 0x7f)
@@ -55,7 +54,7 @@ void table_text(struct table *table, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(cell->text, sizeof(cell->text), format, args);
 	va_end(args);
-	disarm(cell->text);
+	table_disarm(cell->text);
 	widen(table, cell);
 }
 

@@ -43,6 +43,9 @@ void table_drops(struct table *table, uint64_t count); /* an alert unless 0 */
 void table_alert(struct table *table);                 /* the cell before is one */
 void table_end_row(struct table *table);               /* prints, if it is full now */
 
+/* Names that programs give themselves must not move the cursor of who reads them. */
+void table_disarm(char *text);
+
 /* Print what is gathered. */
 void table_print(struct table *table);
 

@@ -169,6 +169,10 @@ static void serve_client(int fd)
 		if (cardboard.hangs_up && request.type == ECP_REQ_SHOW &&
 		    request.show.after)
 			break;
+		if (cardboard.stuck) {
+			sem_post(&cardboard.asked_in_vain);
+			continue;
+		}
 		answer();
 		len = ecp_reply_format(&reply, text, sizeof(text));
 		if (len < 0 || ecp_sock_send(fd, text, (size_t)len, NULL, 0) < 0)
@@ -194,6 +198,8 @@ static void *serve(void *arg)
 void cardboard_folder_make(void)
 {
 	cardboard.hangs_up = false;
+	cardboard.stuck = false;
+	ck_assert_int_eq(sem_init(&cardboard.asked_in_vain, 0, 0), 0);
 	cardboard.n_endpoints = N_ENDPOINTS;
 	cardboard.version = "9.9";
 	cardboard.interface = "eth1";

@@ -11,6 +11,8 @@
 
 #include "proto/msg.h"
 
+#include <semaphore.h>
+
 #define N_ENDPOINTS (2 * ECP_PAGE_MAX + 6) /* three pages */
 #define THE_ODD_ONE (N_ENDPOINTS - 1)      /* unlike the others, on the last page */
 #define N_CLIENTS   3
@@ -21,6 +23,8 @@
 struct cardboard {
 	char path[96];         /* its socket */
 	_Atomic bool hangs_up; /* after the first page of a list */
+	_Atomic bool stuck;    /* answers nothing ... */
+	sem_t asked_in_vain;   /* ... but says that it was asked */
 	_Atomic unsigned n_endpoints;
 	const char *version, *interface;
 	/* frames received, by the relay and, times its index, by each client; grows by so many

@@ -3,7 +3,8 @@
  *
  *   keys --> pty --> etherconnctl top --> pty --> a terminal of paper: screen[][]
  *
- * The terminal can clear itself and move its cursor, no more; a terminfo entry says so.
+ * The terminal can clear itself, move its cursor and keep what stood there before; a terminfo
+ * entry says so.
  */
 #include "proto/msg.h"
 #include "tests/cardboard.h"
@@ -20,8 +21,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
+#include <utmp.h>
 
 #define ROWS       24
 #define COLUMNS    110
@@ -29,10 +33,12 @@
 
 static char screen[ROWS][COLUMNS + 1];
 static unsigned row, column;
-static char sequence[32]; /* an escape sequence that has begun */
-static int pty = -1;
+static char sequence[32];     /* an escape sequence that has begun */
+static bool taken;            /* the screen is the program's, not the shell's */
+static int pty, shell, ended; /* our end, the other, a descriptor of the process */
 static pid_t pid;
 static char terminfo[64];
+static const char *term = "paper";
 
 /* ---- the terminal ---- */
 
@@ -45,7 +51,8 @@ static void make_terminfo(void)
 	FILE *file = fopen(source, "w");
 	ck_assert_ptr_nonnull(file);
 	fputs("paper|of paper,\n\tcols#80, lines#24,\n"
-	      "\tclear=\\E[H\\E[J, cup=\\E[%i%p1%d;%p2%dH,\n",
+	      "\tclear=\\E[H\\E[J, cup=\\E[%i%p1%d;%p2%dH,\n"
+	      "\tsmcup=\\E[1h, rmcup=\\E[1l,\n",
 	      file);
 	fclose(file);
 	snprintf(command, sizeof(command), "tic -x -o %s %s 2>&1", terminfo, source);
@@ -80,6 +87,8 @@ static void put_sequence(char c)
 		sscanf(sequence, "\033[%u;%uH", &to_row, &to_column);
 		row = to_row - 1;
 		column = to_column - 1;
+	} else if (c == 'h' || c == 'l') {
+		taken = c == 'h';
 	} else {
 		ck_assert_msg(!strcmp(sequence, "\033[J"), "unknown: %s", sequence + 1);
 		clear_screen();
@@ -103,32 +112,48 @@ static void put_char(char c)
 
 /* ---- the program ---- */
 
-static void start_top(const char *argument, const char *value)
+static void exec_top(const char *argument, const char *value)
 {
-	struct winsize size = {.ws_row = ROWS, .ws_col = COLUMNS};
 	const char *build = getenv("BUILD");
 	char path[256];
 	snprintf(path, sizeof(path), "%s/etherconnctl", build ? build : "build");
+	setenv("TERM", term, 1);
+	setenv("TERMINFO", terminfo, 1);
+	setenv("ETHERCONN_SOCKET", cardboard.path, 1);
+	execl(path, path, "top", argument, value, NULL);
+	_exit(127);
+}
+
+/* The terminal stays while we hold an end of it, as a shell would. */
+static void start_top(const char *argument, const char *value)
+{
+	struct winsize size = {.ws_row = ROWS, .ws_col = COLUMNS};
 	clear_screen();
 	row = column = 0;
 	*sequence = 0;
-	pid = forkpty(&pty, NULL, NULL, &size);
+	taken = false;
+	ck_assert_int_eq(openpty(&pty, &shell, NULL, NULL, &size), 0);
+	pid = fork();
 	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {
-		setenv("TERM", "paper", 1);
-		setenv("TERMINFO", terminfo, 1);
-		setenv("ETHERCONN_SOCKET", cardboard.path, 1);
-		execl(path, path, "top", argument, value, NULL);
-		_exit(127);
+		close(pty);
+		login_tty(shell);
+		exec_top(argument, value);
 	}
+	ended = (int)syscall(SYS_pidfd_open, pid, 0);
+	ck_assert_int_ge(ended, 0);
 }
 
-/* Read on; false when the program has closed its terminal. */
+/* Read on; false when the program has ended and all it wrote is read. */
 static bool read_on(void)
 {
 	char text[4096];
-	struct pollfd ready = {.fd = pty, .events = POLLIN};
-	ck_assert_msg(poll(&ready, 1, TIMEOUT_MS) == 1, "nothing more is drawn");
+	struct pollfd ready[] = {{.fd = pty, .events = POLLIN},
+				 {.fd = ended, .events = POLLIN}};
+	int n_ready = poll(ready, 2, TIMEOUT_MS);
+	ck_assert_msg(n_ready > 0, "nothing more is drawn");
+	if (!(ready[0].revents & POLLIN))
+		return false;
 	ssize_t n = read(pty, text, sizeof(text));
 	for (ssize_t i = 0; i < n; i++)
 		put_char(text[i]);
@@ -173,14 +198,33 @@ static unsigned line_of(const char *text)
 	ck_abort_msg("no \"%s\" in: %.1500s", text, whole_screen());
 }
 
-/* Wait for its end; returns its exit code. */
-static int end_top(struct rusage *usage)
+/* The terminal is as it was: its modes are read from our side. */
+static void expect_restored(void)
+{
+	struct termios modes;
+	ck_assert(!taken);
+	ck_assert_int_eq(tcgetattr(pty, &modes), 0);
+	ck_assert_uint_eq(modes.c_lflag & (ICANON | ECHO), ICANON | ECHO);
+}
+
+/* Wait for its end; returns what wait4() says of it. */
+static int wait_for_end(struct rusage *usage)
 {
 	int status;
 	while (read_on())
 		;
 	ck_assert_int_eq(wait4(pid, &status, 0, usage), pid);
+	expect_restored();
 	close(pty);
+	close(shell);
+	close(ended);
+	return status;
+}
+
+/* The same; returns its exit code. */
+static int end_top(struct rusage *usage)
+{
+	int status = wait_for_end(usage);
 	ck_assert_msg(WIFEXITED(status), "ended by signal %d", WTERMSIG(status));
 	return WEXITSTATUS(status);
 }
@@ -276,7 +320,7 @@ START_TEST(test_many_endpoints)
 	type("q");
 	ck_assert_int_eq(end_top(&usage), 0);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-	ck_assert_msg(usage.ru_maxrss < 20000, "%ld kB", usage.ru_maxrss);
+	ck_assert_msg(usage.ru_maxrss < 10000, "%ld kB", usage.ru_maxrss);
 #endif
 }
 END_TEST
@@ -309,16 +353,102 @@ START_TEST(test_another_size)
 }
 END_TEST
 
-/* The complaint is not lost in what was drawn. */
-START_TEST(test_daemon_goes_away)
+/* One that is too small for anything says so, and is drawn on again when it has grown. */
+START_TEST(test_too_small)
 {
-	struct rusage usage;
+	struct winsize small = {.ws_row = 4, .ws_col = 20};
+	struct winsize large = {.ws_row = ROWS, .ws_col = COLUMNS};
+	start_top("-i", "0.1");
+	wait_for("3 clients");
+	ck_assert_int_eq(ioctl(pty, TIOCSWINSZ, &small), 0);
+	wait_for("20x4: too small");
+	type("ejjk<>hh"); /* nothing of which can be seen */
+	ck_assert_int_eq(ioctl(pty, TIOCSWINSZ, &large), 0);
+	wait_for("of 70 endpoints");
+	ck_assert(!screen_has("too small"));
+	ck_assert_int_eq(quit_top(), 0);
+}
+END_TEST
+
+/* It says so, waits, and goes on with the next one. */
+START_TEST(test_daemon_goes_and_comes)
+{
+	char away[sizeof(cardboard.path) + 8];
+	snprintf(away, sizeof(away), "%s.away", cardboard.path);
 	start_top("-i", "0.1");
 	wait_for("3 clients");
 	cardboard.hangs_up = true;
 	type("e"); /* several pages */
+	wait_for("the daemon has closed the connection");
+	ck_assert(screen_has("0 of 0 endpoints"));
+	ck_assert_int_eq(rename(cardboard.path, away), 0);
+	wait_for("no daemon answers at ");
+	cardboard.hangs_up = false;
+	ck_assert_int_eq(rename(away, cardboard.path), 0);
+	wait_for("of 70 endpoints");
+	ck_assert(!screen_has("no daemon"));
+	ck_assert_uint_eq(line_of("etherconnd 9.9"), 0);
+	ck_assert_int_eq(quit_top(), 0);
+}
+END_TEST
+
+/* Keys are heard, if late. */
+START_TEST(test_daemon_is_stuck)
+{
+	start_top("-i", "0.1");
+	wait_for("3 clients");
+	cardboard.stuck = true;
+	wait_for("the daemon does not answer");
+	cardboard.stuck = false;
+	wait_for("3 clients");
+	ck_assert_int_eq(quit_top(), 0);
+}
+END_TEST
+
+static const int deadly[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGABRT, SIGSEGV};
+
+/* Whatever ends it, the shell gets its terminal back. */
+START_TEST(test_signals)
+{
+	struct rusage usage;
+	start_top("-i", "0.1");
+	wait_for("3 clients");
+	ck_assert(taken);
+	ck_assert_int_eq(kill(pid, deadly[_i]), 0);
+	int status = wait_for_end(&usage);
+	ck_assert(WIFSIGNALED(status));
+	ck_assert_int_eq(WTERMSIG(status), deadly[_i]);
+}
+END_TEST
+
+/* A daemon that is stuck does not keep anybody from leaving. */
+START_TEST(test_interrupted_while_it_waits)
+{
+	struct rusage usage;
+	start_top("-i", "0.1");
+	wait_for("3 clients");
+	cardboard.stuck = true;
+	while (sem_wait(&cardboard.asked_in_vain) < 0)
+		ck_assert_int_eq(errno, EINTR);
+	type("\003"); /* the terminal makes it SIGINT */
+	int status = wait_for_end(&usage);
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+	cardboard.stuck = false;
+}
+END_TEST
+
+/* TERM says nothing, or there is no daemon: nothing is drawn. */
+START_TEST(test_cannot_begin)
+{
+	struct rusage usage;
+	term = "unheard-of";
+	start_top("-i", "0.1");
+	wait_for("this terminal (TERM) cannot be drawn on");
 	ck_assert_int_eq(end_top(&usage), 1);
-	ck_assert_msg(screen_has("etherconnctl: "), "%.1500s", whole_screen());
+	term = "paper";
+	start_top("-s", "/nowhere/sock");
+	wait_for("etherconnctl: no daemon answers at /nowhere/sock");
+	ck_assert_int_eq(end_top(&usage), 1);
 }
 END_TEST
 
@@ -343,7 +473,12 @@ int main(void)
 	tcase_add_test(tc, test_many_endpoints);
 	tcase_add_test(tc, test_help);
 	tcase_add_test(tc, test_another_size);
-	tcase_add_test(tc, test_daemon_goes_away);
+	tcase_add_test(tc, test_too_small);
+	tcase_add_test(tc, test_daemon_goes_and_comes);
+	tcase_add_test(tc, test_daemon_is_stuck);
+	tcase_add_loop_test(tc, test_signals, 0, sizeof(deadly) / sizeof(*deadly));
+	tcase_add_test(tc, test_interrupted_while_it_waits);
+	tcase_add_test(tc, test_cannot_begin);
 	tcase_add_test(tc, test_complaints);
 	tcase_set_timeout(tc, 60);
 	suite_add_tcase(s, tc);
