@@ -46,6 +46,13 @@ struct plan {
 static struct plan *plan;
 static bool faulty; /* this process is the one to fail */
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define COUNTED false /* the sanitizer has taken that place */
+#else
+#define COUNTED true
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t),
+    *__libc_realloc(void *, size_t), *__libc_memalign(size_t, size_t);
+
 static bool fails(enum kind kind, const char *name)
 {
 	if (!faulty || plan->kind != (int)kind || --plan->left != 0)
@@ -55,17 +62,16 @@ static bool fails(enum kind kind, const char *name)
 	return true;
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define COUNTED false /* the sanitizer has taken that place */
-#else
-#define COUNTED true
-extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t),
-    *__libc_realloc(void *, size_t);
-
 static void *no_memory(void)
 {
 	errno = ENOMEM;
 	return NULL;
+}
+
+void *aligned_alloc(size_t alignment, size_t size)
+{
+	return fails(ALLOCATIONS, "aligned_alloc") ? no_memory()
+						   : __libc_memalign(alignment, size);
 }
 
 void *malloc(size_t size)
