@@ -95,7 +95,7 @@ $B/%.a:
 $B/etherconnd: $(call obj,daemon/main.c) $B/libdaemon.a $B/libproto.a
 	$(call say,LD)
 	$Q$(CC) $(cflags) $(CFLAGS) -pie $(ldflags) $(LDFLAGS) -o $@ $^ $(daemon_libs)
-$B/etherconnctl: $(call obj,$(ctl_src)) $B/libproto.a
+$B/etherconnctl: $(call obj,$(ctl_src)) $B/libetherconn.a
 	$(call say,LD)
 	$Q$(CC) $(cflags) $(CFLAGS) -pie $(ldflags) $(LDFLAGS) -o $@ $^ $(lib_libs) $(ctl_libs)
 $B/$(soname): $(call obj,$(lib_src) $(proto_src)) client-lib/libetherconn.map

@@ -3,6 +3,7 @@
  */
 #include "ctl/command.h"
 
+#include "ctl/claim.h"
 #include "ctl/filter.h"
 #include "ctl/options.h"
 
@@ -31,6 +32,9 @@ const struct command commands[] = {
      .options = "WCNB", .keys = filter_keys, .traits = COMMAND_ALONE, .run = cmd_capture},
     {"monitor", "", "what happens, a line for each event; -j: a JSON object",
      .options = "C", .traits = COMMAND_ALONE, .run = cmd_monitor},
+    {"udp", "mac MAC [KEY VALUE]... [ADDRESS PORT]",
+     "datagrams from standard input and to standard output, as nc -u", .options = "LTC",
+     .keys = claim_keys, .traits = COMMAND_OFFLINE | COMMAND_ALONE, .run = cmd_udp},
     {"log", "error|warning|info|debug", "how much the daemon says", .run = cmd_log},
     {"policy", "test USER[:GROUP] MAC|VLANS [IP:PORT]",
      "would the policy let that user have it?", .run = cmd_policy},

@@ -9,7 +9,7 @@
  *   flow.c      counters per second               rates.c  stats -i, watch
  *   doctor.c, doctor_interface.c    doctor        metrics.c, http.c   metrics
  *   capture.c, ring.c, pcapng.c, expression.c    capture
- *   monitor.c   monitor
+ *   monitor.c   monitor                           claim.c, udp.c   udp
  *   top.c, top_sample.c, top_draw.c, top_rows.c, screen.c    top
  *   table.c     text for people                   document.c   JSON for programs
  *
@@ -30,12 +30,12 @@ struct filter;
 /* What the command line says.  A nested command has its own. */
 struct ctl_options {
 	const char *socket, *interface; /* of the daemon; NULL: any */
-	bool all, brief, http, json, pretty;
-	unsigned interval_ms; /* 0: none given */
-	uint64_t count;       /* 0: without end */
-	const char *write;    /* to this file; NULL: none given */
-	uint32_t snaplen;     /* bytes; 0: all */
-	uint32_t buffer_kib;  /* 0: none given */
+	bool all, brief, http, json, listen, pretty;
+	unsigned interval_ms, wait_ms; /* 0: none given */
+	uint64_t count;                /* 0: without end */
+	const char *write;             /* to this file; NULL: none given */
+	uint32_t snaplen;              /* bytes; 0: all */
+	uint32_t buffer_kib;           /* 0: none given */
 };
 
 struct ctl {
@@ -106,6 +106,7 @@ enum ctl_exit cmd_top(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_watch(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_capture(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_monitor(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit cmd_udp(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_log(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_policy(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_kill(struct ctl *ctl, int argc, char **argv);

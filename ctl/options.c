@@ -27,6 +27,8 @@ const struct ctl_option ctl_option_rows[] = {
     {'W', 'w', "write", "FILE", "to this file; -: standard output"},
     {'N', 's', "snaplen", "BYTES", "of each frame at most"},
     {'B', 'B', "buffer", "KIB", "between the daemon and here (64 to 65536)"},
+    {'L', 'l', "listen", NULL, "for anybody; answers go to whoever was heard last"},
+    {'T', 'w', "wait", "SECONDS", "for an answer at most so long"},
     {'H', 'H', "http", NULL, "answer the HTTP request on standard input (inetd)"},
 };
 
@@ -103,13 +105,13 @@ static void print_command_usage(FILE *to, const struct command *command)
 /* ---- taking them ---- */
 
 /* Seconds, perhaps a fraction of one, of a millisecond to a day. */
-static bool take_interval(struct ctl_options *options, const char *text)
+static bool take_seconds(const char *text, unsigned *ret_ms)
 {
 	char *end;
 	double seconds = strtod(text, &end);
 	if (end == text || *end || !(seconds >= 0.001 && seconds <= 86400))
 		return false;
-	options->interval_ms = (unsigned)(seconds * 1000 + 0.5);
+	*ret_ms = (unsigned)(seconds * 1000 + 0.5);
 	return true;
 }
 
@@ -142,7 +144,11 @@ static bool take_value(struct ctl_options *options, char id, const char *value)
 	case 'H':
 		return options->http = true;
 	case 'I':
-		return take_interval(options, value);
+		return take_seconds(value, &options->interval_ms);
+	case 'T':
+		return take_seconds(value, &options->wait_ms);
+	case 'L':
+		return options->listen = true;
 	case 'W':
 		options->write = value;
 		return true;

@@ -12,6 +12,9 @@ faults() (
 	layer client-lib 'proto|client-lib'
 	layer daemon 'proto|daemon'
 	layer ctl 'proto|client-lib|ctl'
+	# of the library its public header alone: udp and arping are its users like any other, and
+	# show that what they do needs nothing that others have not got
+	grep -nE 'include "client-lib/' ctl/*.[ch] | grep -v '"client-lib/etherconn\.h"'
 	# the installed header, and each other's: nothing of the project's own
 	layer examples 'examples'
 	# one file owns each outside header
@@ -23,6 +26,8 @@ faults() (
 	owner 'linux/if_packet\.h' 'daemon/(packet_ring|syscalls)\.c'
 	owner 'seccomp\.h' 'daemon/syscalls\.c'
 	owner 'linux/if_xdp\.h' 'daemon/afxdp_send\.c'
+	owner 'curses\.h' 'ctl/screen\.c'
+	owner 'term\.h' 'ctl/screen\.c'
 	owner 'cjson' 'proto/json\.c'
 	# ranks within the daemon: a file includes only what stands lower
 	rank() { # rank FILES FORBIDDEN-HEADERS
@@ -77,6 +82,8 @@ plant daemon/channel.c '#include <seccomp.h>'
 plant proto/msg.c '#include <cjson/cJSON.h>'
 plant daemon/channel.c '#include "daemon/client.h"'
 plant daemon/datapath_rx.c '#include "daemon/log.h"'
+plant ctl/udp.c '#include "client-lib/internal.h"'
+plant ctl/udp.c '#include "daemon/client.h"'
 plant examples/dhcp.c '#include "proto/frame.h"'
 plant proto/sock.c '#include "sock.h"'
 exit $bad
