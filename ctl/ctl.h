@@ -9,7 +9,7 @@
  *   flow.c      counters per second               rates.c  stats -i, watch
  *   doctor.c, doctor_interface.c    doctor        metrics.c, http.c   metrics
  *   capture.c, ring.c, pcapng.c, expression.c    capture
- *   monitor.c   monitor                           claim.c, udp.c   udp
+ *   monitor.c   monitor                           claim.c, udp.c, arping.c   udp, arping
  *   top.c, top_sample.c, top_draw.c, top_rows.c, screen.c    top
  *   table.c     text for people                   document.c   JSON for programs
  *
@@ -107,6 +107,7 @@ enum ctl_exit cmd_watch(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_capture(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_monitor(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_udp(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit cmd_arping(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_log(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_policy(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_kill(struct ctl *ctl, int argc, char **argv);

@@ -162,6 +162,12 @@ static const struct {
     {"udp: of two families", "udp mac 02:00:00:00:00:01 ip 10.0.0.1 ::1 7", 2, STDERR,
      "one address is IPv4, the other IPv6"},
     {"udp: how long?", "udp -w soon", 2, STDERR, "--wait: \"soon\" will not do"},
+    {"arping from where?", "arping 10.0.0.1", 2, STDERR, "from which endpoint?"},
+    {"arping whom?", "arping mac 02:00:00:00:00:01", 2, STDERR, "who has which address?"},
+    {"arping: no address", "arping mac 02:00:00:00:00:01 x", 2, STDERR, "\"x\" is no IP"},
+    {"arping: of two families", "arping mac 02:00:00:00:00:01 ip 10.0.0.1 ::1", 2, STDERR,
+     "one address is IPv4, the other IPv6"},
+    {"arping is not watched", "watch arping", 2, STDERR, "cannot be watched"},
     {"stdout is full", "show endpoints", 1, "2>&1 >/dev/full", "No space left"},
 };
 

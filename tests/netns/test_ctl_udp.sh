@@ -1,5 +1,5 @@
 #!/bin/bash
-# test_ctl_udp.sh - etherconnctl udp with a kernel peer, which is found by asking.
+# test_ctl_udp.sh - etherconnctl udp and arping with a kernel peer, which is found by asking.
 set -u
 # shellcheck source=tests/netns/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -143,7 +143,42 @@ sys.exit(1)'
 	run "who listens to nobody" 1 udp -l -w 0.2 $me4 port 5002
 }
 
+# ---- arping ----
+
+: >"$work/in"
+run "arping" 0 arping -c 2 mac $mac vlan 100 10.2.0.1
+check "two answers" test "$(grep -cE "^10\.2\.0\.1 is at $peer_mac  [0-9]+\.[0-9]{3} ms$" "$work/out")" = 2
+prints "a sum" "^2 asked, 2 answered$"
+run "with an address of its own" 0 arping -c 1 mac $mac vlan 100 ip 10.2.0.2 10.2.0.1
+run "by Neighbour Discovery" 0 arping -c 1 mac $mac vlan 100 fd00:2::1
+prints "answers too" "^fd00:2::1 is at $peer_mac "
+run "with an IPv6 address of its own" 0 arping -c 1 mac $mac vlan 100 ip fd00:2::2 fd00:2::1
+run "behind two tags" 0 arping -c 1 mac $mac vlan 200.100 10.3.0.1
+run "as JSON" 0 -jp arping -c 1 mac $mac vlan 100 10.2.0.1
+check "that parses" python3 -c '
+import json, sys
+o = json.load(open(sys.argv[1]))
+assert o["asked"] == o["answered"] == 1 and len(o["answers"]) == 1, o
+a = o["answers"][0]
+assert a["address"] == "10.2.0.1" and a["mac"] == sys.argv[2] and a["time_us"] < 10**6, a' \
+	"$work/out" "$peer_mac"
+run "nobody, as JSON" 1 -j arping -c 1 -w 0.2 mac $mac vlan 100 10.2.0.99
+check "parses too" python3 -c '
+import json, sys
+assert json.load(sys.stdin) == {"answers": [], "asked": 1, "answered": 0}' <"$work/out"
+run "nobody in another VLAN" 1 arping -c 1 -w 0.2 mac $mac vlan 101 10.2.0.1
+prints "is counted" "^1 asked, 0 answered$"
+run "nobody has an IPv6 address" 1 arping -c 1 -w 0.2 mac $mac vlan 100 fd00:2::99
+before=$(date +%s%N)
+run "a limit of time" 1 arping -c 100 -w 0.5 mac $mac vlan 100 10.2.0.99
+took=$((($(date +%s%N) - before) / 1000000))
+check "is kept ($took ms)" test $took -ge 500 -a $took -lt 3000
+run "an address nobody can have" 1 arping mac 01:00:5e:00:00:01 10.2.0.1
+says "is refused in words" "multicast"
+
 end_process "$daemon"
 run "no daemon: udp" 1 udp -w 1 mac $mac ip 10.2.0.2 10.2.0.1 7
+says "is said" "etherconnctl: ..."
+run "no daemon: arping" 1 arping mac $mac 10.2.0.1
 says "is said" "etherconnctl: ..."
 done_testing
