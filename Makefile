@@ -180,6 +180,9 @@ pages5 := $(wildcard daemon/*.5)
 pages3 := $(wildcard client-lib/*.3)
 pages7 := $(wildcard proto/*.7)
 to = $(DESTDIR)$(PREFIX)
+# Debian's zsh looks in share/zsh/vendor-completions
+zshdir ?= $(PREFIX)/share/zsh/site-functions
+bashdir ?= $(PREFIX)/share/bash-completion/completions
 unitdir ?= $(if $(filter /usr /,$(PREFIX)),/lib,$(PREFIX)/lib)/systemd/system
 
 install: all
@@ -203,6 +206,9 @@ install: all
 	$(if $(pages5),install -m 644 $(pages5) $(to)/share/man/man5/)
 	$(if $(pages7),install -m 644 $(pages7) $(to)/share/man/man7/)
 	$(if $(pages8),install -m 644 $(pages8) $(to)/share/man/man8/)
+	install -d $(DESTDIR)$(bashdir) $(DESTDIR)$(zshdir)
+	umask 022; $B/etherconnctl completion bash >$(DESTDIR)$(bashdir)/etherconnctl
+	umask 022; $B/etherconnctl completion zsh >$(DESTDIR)$(zshdir)/_etherconnctl
 	install -d $(DESTDIR)$(unitdir) $(to)/lib/sysusers.d $(to)/lib/tmpfiles.d
 	umask 022; for u in etherconnd.service etherconnd@.service; do \
 		sed 's|@SBINDIR@|$(PREFIX)/sbin|' systemd/$$u.in >$(DESTDIR)$(unitdir)/$$u || exit 1; done

@@ -38,10 +38,13 @@ const struct command commands[] = {
     {"arping", "mac MAC [KEY VALUE]... ADDRESS",
      "who has this address, by ARP or Neighbour Discovery", .options = "TC",
      .keys = claim_keys, .traits = COMMAND_OFFLINE | COMMAND_ALONE, .run = cmd_arping},
-    {"log", "error|warning|info|debug", "how much the daemon says", .run = cmd_log},
+    {"log", "error|warning|info|debug", "how much the daemon says", .words = log_levels,
+     .run = cmd_log},
     {"policy", "test USER[:GROUP] MAC|VLANS [IP:PORT]",
-     "would the policy let that user have it?", .run = cmd_policy},
+     "would the policy let that user have it?", .words = policy_words, .run = cmd_policy},
     {"kill", "CLIENT", "end the connection of the client of this number", .run = cmd_kill},
+    {"completion", "bash|zsh", "shell functions that complete what is typed",
+     .words = completion_shells, .traits = COMMAND_OFFLINE, .run = cmd_completion},
 };
 
 const unsigned n_commands = sizeof(commands) / sizeof(*commands);

@@ -11,6 +11,7 @@
  *   capture.c, ring.c, pcapng.c, expression.c    capture
  *   monitor.c   monitor                           claim.c, udp.c, arping.c   udp, arping
  *   top.c, top_sample.c, top_draw.c, top_rows.c, screen.c    top
+ *   completion.c    completion
  *   table.c     text for people                   document.c   JSON for programs
  *
  * A command is one row in command.c's table and one function: ask the daemon, print on stdout.
@@ -111,9 +112,15 @@ enum ctl_exit cmd_arping(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_log(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_policy(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_kill(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit cmd_completion(struct ctl *ctl, int argc, char **argv);
 
 enum ctl_exit show_drops(struct ctl *ctl, struct filter *filter);
+
+/* What the first argument may be; NULL-terminated. */
 extern const char *const show_lists[];
+extern const char *const log_levels[];
+extern const char *const policy_words[];
+extern const char *const completion_shells[];
 
 /* Print rates every so often, count times; 0: without end. */
 enum ctl_exit rates_run(struct ctl *ctl, unsigned interval_ms, uint64_t count);

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const policy_words[] = {"test", NULL};
+
 static const char how[] = "policy test USER[:GROUP] MAC|VLANS [IP:PORT]";
 
 static bool read_number(const char *text, uint32_t *ret)

@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
+
 enum ctl_exit cmd_log(struct ctl *ctl, int argc, char **argv)
 {
 	if (argc != 1)

@@ -64,6 +64,8 @@ check_packages() {
 	check_files etherconnd "$etherconnd" /usr/sbin/etherconnd /usr/bin/etherconnctl \
 		/lib/systemd/system/etherconnd{,@}.{service,socket} \
 		/usr/lib/{sysusers,tmpfiles}.d/etherconnd.conf \
+		/usr/share/bash-completion/completions/etherconnctl \
+		/usr/share/zsh/vendor-completions/_etherconnctl \
 		/usr/share/man/man8/etherconn{d,ctl}.8.gz /usr/share/man/man5/etherconnd.{conf,policy}.5.gz
 	check_files libetherconn0 "$lib" "/usr/lib/$multi/libetherconn.so.0"
 	check_files libetherconn-dev "$dev" /usr/include/etherconn.h \

@@ -168,6 +168,8 @@ static const struct {
     {"arping: of two families", "arping mac 02:00:00:00:00:01 ip 10.0.0.1 ::1", 2, STDERR,
      "one address is IPv4, the other IPv6"},
     {"arping is not watched", "watch arping", 2, STDERR, "cannot be watched"},
+    {"completion of what?", "completion", 2, STDERR, "completion bash|zsh"},
+    {"completion of another shell", "completion fish", 2, STDERR, "none of bash or zsh"},
     {"stdout is full", "show endpoints", 1, "2>&1 >/dev/full", "No space left"},
 };
 

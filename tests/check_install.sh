@@ -24,6 +24,7 @@ check "nothing stands elsewhere" test "$(ls -A "$root")" = opt
 check "everybody may read it" test -z "$(find "$root/opt" ! -type l ! -perm -o=r)"
 for f in sbin/etherconnd bin/etherconnctl include/etherconn.h lib/libetherconn.a \
 	lib/libetherconn.so.0 lib/libetherconn.so lib/pkgconfig/libetherconn.pc \
+	share/bash-completion/completions/etherconnctl share/zsh/site-functions/_etherconnctl \
 	share/man/man8/etherconnd.8 lib/sysusers.d/etherconnd.conf \
 	lib/systemd/system/etherconnd.service lib/systemd/system/etherconnd@.service; do
 	check "$f is there" test -f "$root/opt/ec/$f"
