@@ -309,7 +309,7 @@ int daemon_restrict(const struct daemon *daemon, const struct config *config,
 	names_seal();
 	int r = config->seccomp ? syscalls_restrict(users) : 0;
 	if (r == -ENOTSUP)
-		log_info("system calls are not filtered: a sanitizer makes its own");
+		log_debug("system calls are not filtered: a sanitizer makes its own");
 	else if (r < 0)
 		return ecp_error_set(err, r,
 				     "cannot filter system calls (\"seccomp\": false does "

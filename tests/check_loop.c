@@ -179,7 +179,6 @@ START_TEST(test_nobody_to_notify)
 	setenv("NOTIFY_SOCKET", "relative", 1);
 	ck_assert_int_eq(systemd_notify("READY=1"), -EINVAL);
 	setenv("NOTIFY_SOCKET", "/none/such", 1);
-	ck_assert_int_eq(systemd_notify("READY=1"), -ENOTCONN); /* not opened in time */
 	systemd_notify_open();
 	ck_assert_int_eq(systemd_notify("READY=1"), -ENOENT);
 }
