@@ -403,6 +403,11 @@ bool afxdp_send_fits(const struct afxdp_send *xs, uint32_t mtu)
 	return mtu + ECP_ETH_HLEN_MAX <= xs->chunk_size;
 }
 
+bool afxdp_send_is_bound(const struct afxdp_send *xs)
+{
+	return kick(xs) != ENXIO;
+}
+
 static void close_ring(struct ring *ring)
 {
 	if (ring->map)

@@ -22,6 +22,9 @@ int afxdp_send_open(struct afxdp_send **ret, const struct netif *netif, const ch
 void afxdp_send_close(struct afxdp_send *xs);
 bool afxdp_send_fits(const struct afxdp_send *xs, uint32_t mtu);
 
+/* ... or was its interface deleted, or taken away? */
+bool afxdp_send_is_bound(const struct afxdp_send *xs);
+
 /* As relay_ops.tx_reserve and tx_submit. */
 unsigned afxdp_send_reserve(struct afxdp_send *xs, struct relay_buffer *buffers,
 			    unsigned max);

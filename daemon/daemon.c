@@ -70,10 +70,17 @@ static void on_tick(void *arg)
 	service_tick(&daemon->service, now);
 }
 
+static void on_gone(void *arg, int index)
+{
+	struct daemon *daemon = arg;
+	for (unsigned i = 0; i < daemon->n_datapaths; i++)
+		relay_gone(&daemon->datapaths[i].relay, index);
+}
+
 static void on_link(void *arg)
 {
 	struct daemon *daemon = arg;
-	netif_watch_drain(daemon->link_fd);
+	netif_watch_drain(daemon->link_fd, on_gone, daemon);
 	control_look_at_interfaces(&daemon->control);
 }
 

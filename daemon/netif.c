@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 static_assert(NETIF_NAME == IFNAMSIZ, "the kernel's own length");
+static_assert(NLMSG_HDRLEN == sizeof(struct nlmsghdr), "no room between the two");
 
 static int ask(int fd, unsigned long request, struct ifreq *ifr)
 {
@@ -80,8 +81,11 @@ int netif_query(const char *name, struct netif *ret)
 
 int netif_state(const struct netif *netif)
 {
+	char name[NETIF_NAME];
 	struct netif now;
-	int r = netif_query(netif->name, &now);
+	int r = netif_name(netif->index, name);
+	if (r == 0)
+		r = netif_query(name, &now);
 	if (r != 0)
 		return r;
 	if (now.index != netif->index)
@@ -114,12 +118,25 @@ int netif_watch_open(void)
 	return r;
 }
 
-/* Also when some were lost (ENOBUFS): who asks afterwards has missed nothing. */
-void netif_watch_drain(int fd)
+/* How each piece of news begins. */
+struct news {
+	struct nlmsghdr head;
+	struct ifinfomsg link;
+};
+
+/*
+ * Whether it is there again, netif_query() says: so nothing else matters.  A bridge says of a
+ * port that leaves it, too, that it is gone: from the bridge.
+ */
+void netif_watch_drain(int fd, netif_gone_fn *gone, void *arg)
 {
-	char news[8192];
-	struct iovec piece = {news, sizeof(news)};
-	struct msghdr msg = {.msg_iov = &piece, .msg_iovlen = 1};
-	while (recvmsg(fd, &msg, MSG_TRUNC) > 0 || errno == ENOBUFS)
-		;
+	struct news news;
+	ssize_t len;
+	while ((len = read(fd, &news, sizeof(news))) > 0 || (len < 0 && errno == ENOBUFS)) {
+		if (len < 0)
+			gone(arg, NETIF_ANY);
+		else if (len == sizeof(news) && news.head.nlmsg_type == RTM_DELLINK &&
+			 news.link.ifi_family == AF_UNSPEC)
+			gone(arg, news.link.ifi_index);
+	}
 }

@@ -29,14 +29,22 @@ int netif_query(const char *name, struct netif *ret);
  * changed (rtnetlink(7), RTMGRP_LINK), or -errno.  What it is, netif_query() says.
  */
 int netif_watch_open(void);
-void netif_watch_drain(int fd); /* it was readable: take the news */
+/*
+ * It was readable: take the news.  gone is called for each interface that was deleted or taken
+ * to another namespace, with its index, and with NETIF_ANY if there were more news than the
+ * kernel could keep.
+ */
+#define NETIF_ANY 0
+typedef void netif_gone_fn(void *arg, int index);
+void netif_watch_drain(int fd, netif_gone_fn *gone, void *arg);
 
 /* The name of the interface with this index.  0 or -ENODEV. */
 int netif_name(int index, char name[NETIF_NAME]);
 
 /*
- * How is the interface now that was found as netif?  0: up; -ENETDOWN; -ENODEV if it is
- * gone, even if another has taken its name; or another -errno of asking.
+ * How is the interface now that was found as netif, whatever it is called by now?  0: up;
+ * -ENETDOWN; -ENODEV if it is gone, even if another has taken its name; or another -errno of
+ * asking.
  */
 int netif_state(const struct netif *netif);
 

@@ -99,6 +99,7 @@ int relay_open(struct relay *relay, const struct relay_config *config, char *tex
 	if (ops->without_interface)
 		return open_with(relay, ops, config, text, room);
 	int r = find_interface(config->interface, &relay->netif, text, room);
+	memcpy(relay->called, relay->netif.name, sizeof(relay->called));
 	if (r == 0)
 		r = open_with(relay, ops, config, text, room);
 	if (r < 0)
@@ -118,33 +119,41 @@ int relay_open_ops(struct relay *relay, const struct relay_ops *ops,
 
 /* ---- what becomes of the interface ---- */
 
-/* The one of that name; or, renamed, the one we have; or none, which is down. */
-static int find_again(const struct netif *was, struct netif *now)
+#define NOT_BOUND (-1) /* no interface has this index */
+
+/*
+ * The one we have, whatever it is called by now; or, when that is gone, the one of its name; or
+ * none, which is down.  The name that clients and policies know it by stays.
+ */
+static void find_again(struct relay *relay, struct netif *now)
 {
-	char name[NETIF_NAME];
-	int r = netif_query(was->name, now);
-	if (r == -ENODEV && netif_name(was->index, name) == 0)
-		r = netif_query(name, now);
-	if (r == -ENODEV) {
+	const struct netif *was = &relay->netif;
+	char called[NETIF_NAME];
+	if (netif_name(was->index, called) < 0)
+		memcpy(called, was->name, sizeof(called));
+	if (netif_query(called, now) < 0) {
 		*now = *was;
+		now->index = NOT_BOUND;
 		now->enabled = now->up = false;
-		return 0;
+		return;
 	}
-	return r;
+	memcpy(now->name, was->name, sizeof(now->name));
+	if (strcmp(called, relay->called) != 0)
+		log_warning("%s is called %s now; here it stays %s", relay->called, called,
+			    was->name);
+	memcpy(relay->called, called, sizeof(called));
 }
 
 static bool same(const struct netif *a, const struct netif *b)
 {
 	return a->index == b->index && a->mtu == b->mtu && a->up == b->up &&
-	       !memcmp(a->mac, b->mac, sizeof(a->mac)) && !strcmp(a->name, b->name);
+	       !memcmp(a->mac, b->mac, sizeof(a->mac));
 }
 
 static void say_change(const struct netif *was, const struct netif *now)
 {
-	if (strcmp(was->name, now->name) != 0)
-		log_warning("%s is called %s now", was->name, now->name);
 	if (was->index != now->index)
-		log_warning("%s was made again, and is served again", now->name);
+		log_warning("%s is served anew", now->name);
 	if (was->mtu != now->mtu)
 		log_info("%s has an MTU of %u now", now->name, now->mtu);
 	if (was->up != now->up)
@@ -167,12 +176,22 @@ static void follow(struct relay *relay, struct netif *now)
 	now->enabled = now->up = false;
 }
 
+void relay_gone(struct relay *relay, int index)
+{
+	if (index == relay->netif.index || index == NETIF_ANY)
+		relay->netif.index = NOT_BOUND;
+}
+
 bool relay_look(struct relay *relay)
 {
 	struct netif now;
-	if (relay->ops->without_interface || find_again(&relay->netif, &now) < 0)
+	if (relay->ops->without_interface)
 		return false;
-	if (now.index != relay->netif.index || now.mtu != relay->netif.mtu)
+	find_again(relay, &now);
+	if (now.index == NOT_BOUND)
+		relay->netif.index = NOT_BOUND;
+	else if (relay->lost || now.index != relay->netif.index ||
+		 now.mtu != relay->netif.mtu)
 		follow(relay, &now);
 	if (same(&now, &relay->netif))
 		return false;

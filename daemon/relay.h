@@ -112,8 +112,9 @@ struct relay_ops {
 
 struct relay {
 	const struct relay_ops *ops;
-	struct netif netif;
-	int fd; /* readable when frames are there; level-triggered */
+	struct netif netif;      /* its name: as configured, for clients and policies */
+	char called[NETIF_NAME]; /* ... and the system's, which may change */
+	int fd;                  /* readable when frames are there; level-triggered */
 	struct ecp_relay_stats stats;
 	uint32_t n_claims;
 	struct kernel_filter *filter; /* NULL: there is none of claims */
@@ -148,6 +149,11 @@ void relay_close(struct relay *relay);
  * followed was, the rest is in the log.
  */
 bool relay_look(struct relay *relay);
+/*
+ * The interface with this index, or NETIF_ANY, was deleted or taken away: if it is ours, the next
+ * look binds to what is there then, even if it has the same index.
+ */
+void relay_gone(struct relay *relay, int index);
 
 /* Someone wants frames, or no longer: until then the kernel may keep them to itself. */
 void relay_claim_add(struct relay *relay, const struct kernel_claim *claim);

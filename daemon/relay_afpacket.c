@@ -212,7 +212,7 @@ static int afpacket_follow(struct relay *relay, const struct netif *now)
 {
 	struct afpacket *ap = relay->priv;
 	bool other = now->index != relay->netif.index;
-	if (ap->xdp && other)
+	if (ap->xdp && other && !afxdp_send_is_bound(ap->xdp))
 		send_without_xdp(relay, ap, "the interface was made again");
 	else if (ap->xdp && !afxdp_send_fits(ap->xdp, now->mtu))
 		send_without_xdp(relay, ap, "the MTU has grown");

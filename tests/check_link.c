@@ -8,10 +8,14 @@
 
 #include <check.h>
 #include <errno.h>
+#include <net/if.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define MAC  "02:00:00:00:00:01"
 #define TYPE 0x88b5
@@ -203,6 +207,17 @@ START_TEST(test_promiscuity_is_kept)
 }
 END_TEST
 
+/* The configuration's name is the one that programs and policies know. */
+static void expect_known_as(const char *name)
+{
+	struct ec_relay *other;
+	struct ec_relay_opts opts = EC_RELAY_OPTS;
+	opts.socket = server.sock;
+	ck_assert_msg(ec_relay_open(&other, name, &opts) == 0, "%s", ec_error_text());
+	ck_assert_str_eq(ec_relay_ifname(other), name);
+	ec_relay_close(other);
+}
+
 START_TEST(test_renamed)
 {
 	begin(_i);
@@ -210,11 +225,62 @@ START_TEST(test_renamed)
 	   "ip link set lc up");
 	await(true, 1500);
 	exchange(100);
+	expect_known_as(LINK_IF);
 	sh("ip link set lc down && ip link set lc name " LINK_IF " && "
 	   "ip link set " LINK_IF " up");
 	await(true, 1500);
 	exchange(100);
 	end();
+}
+END_TEST
+
+/* Another namespace, which gives the interface back to this one when it is asked, and ends. */
+static pid_t other_namespace(int *ask)
+{
+	int ready[2], asked[2];
+	char byte, command[80];
+	const pid_t here = getpid();
+	ck_assert(pipe(ready) == 0 && pipe(asked) == 0);
+	const pid_t pid = fork();
+	if (pid == 0) {
+		if (unshare(CLONE_NEWNET) < 0 || write(ready[1], "", 1) != 1 ||
+		    read(asked[0], &byte, 1) != 1)
+			_exit(1);
+		snprintf(command, sizeof(command), "ip link set " LINK_IF " netns %d",
+			 here);
+		_exit(system(command) == 0 ? 0 : 1);
+	}
+	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+	close(asked[0]);
+	*ask = asked[1];
+	return pid;
+}
+
+/* As a container takes it, and gives it back: the kernel lets it keep its number. */
+START_TEST(test_away_and_back)
+{
+	char command[80];
+	int ask, status;
+	begin(_i);
+	exchange(100);
+	const unsigned index = if_nametoindex(LINK_IF);
+	const pid_t pid = other_namespace(&ask);
+	snprintf(command, sizeof(command), "ip link set " LINK_IF " netns %d", pid);
+	sh(command);
+	await(false, 1500);
+	expect_down();
+	ck_assert_int_eq(write(ask, "", 1), 1);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	ck_assert_uint_eq(if_nametoindex(LINK_IF), index);
+	link_set(true);
+	await(true, 1500);
+	exchange(101);
+	expect_all_counted();
+	end();
+	close(ask);
 }
 END_TEST
 
@@ -232,7 +298,8 @@ int main(void)
 	tcase_add_loop_test(tc, test_made_again, 0, N_BACKENDS);
 	tcase_add_loop_test(tc, test_mtu, 0, N_BACKENDS);
 	tcase_add_loop_test(tc, test_promiscuity_is_kept, 0, N_BACKENDS);
-	tcase_add_loop_test(tc, test_renamed, 0, PCAP);
+	tcase_add_loop_test(tc, test_renamed, 0, N_BACKENDS);
+	tcase_add_loop_test(tc, test_away_and_back, 0, N_BACKENDS);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <time.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static void sh(const char *command)
@@ -102,6 +103,52 @@ START_TEST(a_namesake_is_another_interface)
 }
 END_TEST
 
+/* What was gone, and how often. */
+static int gone_index, gone_any;
+
+static void on_gone(void *arg, int index)
+{
+	int wanted = *(int *)arg;
+	if (index == NETIF_ANY)
+		gone_any++;
+	else if (index == wanted)
+		gone_index++;
+}
+
+START_TEST(tells_what_was_gone_even_if_it_is_back)
+{
+	struct netif before, after;
+	char command[200];
+	int fd = netif_watch_open();
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(netif_query("na", &before), 0);
+	snprintf(command, sizeof(command),
+		 "ip link set na down && ip link set na up && ip link del na && "
+		 "ip link add na index %d type veth peer name nb",
+		 before.index);
+	sh(command);
+	ck_assert_int_eq(netif_query("na", &after), 0);
+	ck_assert_int_eq(after.index, before.index);
+	netif_watch_drain(fd, on_gone, &before.index);
+	ck_assert_int_eq(gone_index, 1);
+	ck_assert_int_eq(gone_any, 0);
+	netif_watch_drain(fd, on_gone, &before.index);
+	ck_assert_int_eq(gone_index, 1);
+	close(fd);
+}
+END_TEST
+
+START_TEST(tells_when_news_were_lost)
+{
+	int fd = netif_watch_open(), least = 1, none = -1;
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least)), 0);
+	sh("for i in 1 2 3 4 5 6 7 8; do ip link set na down && ip link set na up; done");
+	netif_watch_drain(fd, on_gone, &none);
+	ck_assert_int_ge(gone_any, 1);
+	close(fd);
+}
+END_TEST
+
 START_TEST(needs_no_privilege)
 {
 	struct netif netif;
@@ -125,6 +172,8 @@ int main(void)
 	tcase_add_test(tc, names_that_are_none);
 	tcase_add_test(tc, down_is_not_the_same_as_no_carrier);
 	tcase_add_test(tc, a_namesake_is_another_interface);
+	tcase_add_test(tc, tells_what_was_gone_even_if_it_is_back);
+	tcase_add_test(tc, tells_when_news_were_lost);
 	tcase_add_test(tc, needs_no_privilege);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
