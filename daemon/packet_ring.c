@@ -177,13 +177,13 @@ static int trouble(struct packet_ring *ring, const struct netif *netif)
 int packet_ring_peek(struct packet_ring *ring, const struct netif *netif,
 		     struct relay_frame *frames, unsigned max)
 {
-	if (!ring->memory)
-		return -ENOMEM; /* between two sizes */
-	unsigned n = ring->version == 2 ? peek_slots(ring, frames, max)
-					: peek_block(ring, frames, max);
+	unsigned n = !ring->memory        ? 0 /* it could not be made larger */
+		     : ring->version == 2 ? peek_slots(ring, frames, max)
+					  : peek_block(ring, frames, max);
 	if (n == 0)
 		return trouble(ring, netif);
 	ring->down = false;
+	ring->taken += n;
 	return (int)n;
 }
 
@@ -325,49 +325,65 @@ fail:
 	return r;
 }
 
-/* Frames of this MTU shall fit its slots, and what lay in the old ones is lost. */
-static int refit(struct packet_ring *ring, uint32_t mtu)
+/* Reading sets the kernel's to zero; version 3 has one more, of no interest here. */
+static void read_statistics(struct packet_ring *ring)
 {
-	uint32_t slot_size = ring->slot_size;
-	size_t size = ring->size;
-	plan(ring, mtu);
-	if (ring->slot_size <= slot_size) {
-		ring->slot_size = slot_size; /* those that are there will do */
-		ring->size = size;
-		ring->n_slots = (uint32_t)(size / slot_size);
-		return 0;
-	}
-	const struct packet_ring planned = *ring;
-	munmap(ring->memory, size);
+	struct tpacket_stats_v3 since;
+	socklen_t len = sizeof(since);
+	if (getsockopt(ring->fd, SOL_PACKET, PACKET_STATISTICS, &since, &len) < 0)
+		return;
+	ring->drops += since.tp_drops;
+	ring->arrived += since.tp_packets - since.tp_drops;
+}
+
+/* What lies there unread is lost.  Nothing may arrive meanwhile. */
+static int drop_ring(struct packet_ring *ring)
+{
+	read_statistics(ring);
+	ring->drops += ring->arrived - ring->taken;
+	ring->taken = ring->arrived;
+	if (ring->memory)
+		munmap(ring->memory, ring->size);
 	ring->memory = NULL;
 	ring->size = ring->slot_size = ring->n_slots = 0;
 	ring->at = ring->lent = ring->left = 0;
 	ring->at_end = false;
-	int r = set_ring(ring);
-	ring->size = planned.size;
+	return set_ring(ring);
+}
+
+/* Slots for frames of now's MTU.  The socket is left deaf where the ring is made anew. */
+static int refit(struct packet_ring *ring, const struct netif *now)
+{
+	struct packet_ring planned = *ring;
+	plan(&planned, now->mtu);
+	if (ring->memory && planned.slot_size <= ring->slot_size)
+		return 0;
+	int r = packet_socket_bind(ring->fd, now->index, 0);
+	if (r == 0)
+		r = drop_ring(ring);
+	if (r < 0)
+		return r;
 	ring->slot_size = planned.slot_size;
 	ring->n_slots = planned.n_slots;
-	return r < 0 ? r : set_ring(ring);
+	ring->size = planned.size;
+	return set_ring(ring);
 }
 
 int packet_ring_follow(struct packet_ring *ring, const struct netif *was,
 		       const struct netif *now)
 {
-	int r = 0;
-	if (now->mtu > was->mtu || !ring->memory)
-		r = refit(ring, now->mtu);
+	int r = refit(ring, now);
+	if (r == 0)
+		r = packet_socket_bind(ring->fd, now->index, ETH_P_ALL);
 	if (r < 0 || now->index == was->index)
 		return r;
-	r = packet_socket_bind(ring->fd, now->index, ETH_P_ALL);
-	return r < 0 ? r : packet_socket_join(ring->fd, now->index, ring->promiscuous);
+	return packet_socket_join(ring->fd, now->index, ring->promiscuous);
 }
 
-uint64_t packet_ring_drops(const struct packet_ring *ring)
+uint64_t packet_ring_drops(struct packet_ring *ring)
 {
-	/* reading sets the kernel's to zero; version 3 has one more, of no interest here */
-	struct tpacket_stats_v3 since;
-	socklen_t len = sizeof(since);
-	if (getsockopt(ring->fd, SOL_PACKET, PACKET_STATISTICS, &since, &len) < 0)
-		return 0;
-	return since.tp_drops;
+	read_statistics(ring);
+	uint64_t n = ring->drops;
+	ring->drops = 0;
+	return n;
 }

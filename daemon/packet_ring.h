@@ -20,6 +20,9 @@ struct packet_ring {
 	bool down; /* the kernel has told us so, and nothing since to the contrary */
 	bool promiscuous;
 	uint32_t frame_size, ring_frames; /* as configured */
+	uint64_t arrived,
+	    taken;      /* frames: put into the ring, out of it; up to the last look */
+	uint64_t drops; /* ... and neither, not yet asked for */
 	/* version 2 */
 	uint32_t slot_size, n_slots;
 	/* the slot, or block, to look at next */
@@ -49,7 +52,8 @@ void packet_ring_close(struct packet_ring *ring);
 
 /*
  * Go on with an interface that was made again, or has another MTU.  Needs no privilege.  0 or
- * -errno.  Frames in a ring that is made larger are lost, and counted (packet_ring_drops).
+ * -errno, and then it is to be called again.  Frames in a ring that is made larger are lost, and
+ * counted (packet_ring_drops); for some milliseconds the socket is deaf then.
  */
 int packet_ring_follow(struct packet_ring *ring, const struct netif *was,
 		       const struct netif *now);
@@ -59,7 +63,7 @@ int packet_ring_peek(struct packet_ring *ring, const struct netif *netif,
 		     struct relay_frame *frames, unsigned max);
 void packet_ring_release(struct packet_ring *ring);
 
-/* How many frames the kernel has dropped since the last call. */
-uint64_t packet_ring_drops(const struct packet_ring *ring);
+/* How many frames were dropped before anybody saw them, since the last call. */
+uint64_t packet_ring_drops(struct packet_ring *ring);
 
 #endif

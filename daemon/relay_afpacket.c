@@ -224,7 +224,7 @@ static int afpacket_follow(struct relay *relay, const struct netif *now)
 
 static void afpacket_stats_refresh(struct relay *relay)
 {
-	const struct afpacket *ap = relay->priv;
+	struct afpacket *ap = relay->priv;
 	relay->stats.rx_kernel_drops += packet_ring_drops(&ap->rx);
 }
 

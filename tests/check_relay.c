@@ -662,6 +662,32 @@ START_TEST(up_without_a_frame)
 END_TEST
 
 /* What could not be sent is lost: it does not leave later, and it fills up nothing. */
+/* A ring of larger slots takes the place of one where frames lie that nobody has seen. */
+START_TEST(a_grown_mtu_loses_by_the_count)
+{
+	const struct bytes frame = plain(1);
+	struct relay_frame lent;
+	struct bytes got;
+	open_as((struct relay_config){.promiscuous = true}, _i);
+	for (unsigned i = 0; i < 10; i++)
+		peer_send(frame.data, frame.len);
+	ck_assert_int_eq(await_frames(&lent, 1), 1);
+	relay.ops->rx_release(&relay);
+	sh("ip link set ra mtu 9000 && ip link set rb mtu 9000");
+	ck_assert(relay_look(&relay));
+	ck_assert_uint_eq(relay.netif.mtu, 9000);
+	relay_stats_refresh(&relay);
+	ck_assert_uint_eq(relay.stats.rx_kernel_drops, 9);
+	const struct bytes jumbo = make(0x0a, 0x0b, NULL, 2, 9000);
+	peer_send(jumbo.data, jumbo.len);
+	await_one(&got);
+	ck_same(&got, &jumbo, ways[_i].name);
+	relay_stats_refresh(&relay);
+	ck_assert_uint_eq(relay.stats.rx_kernel_drops, 9);
+	relay_close(&relay);
+}
+END_TEST
+
 START_TEST(lost_is_lost)
 {
 	enum { BURSTS = 40, ROUNDS = 3 };
@@ -1059,6 +1085,8 @@ static TCase *all_tests(void)
 	for (size_t i = 0; xdp && i < sizeof(xdp_tests) / sizeof(xdp_tests[0]); i++)
 		tcase_add_test(tc, xdp_tests[i]);
 	tcase_add_test(tc, pcap_has_no_choice);
+	tcase_add_loop_test(tc, a_grown_mtu_loses_by_the_count, 0, PCAP);
+	tcase_add_loop_test(tc, a_grown_mtu_loses_by_the_count, V3, XDP);
 	return tc;
 }
 
