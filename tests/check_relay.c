@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -688,6 +689,48 @@ START_TEST(a_grown_mtu_loses_by_the_count)
 }
 END_TEST
 
+/* At most so many bytes of address space more than there are now. */
+static struct rlimit leave_room(size_t bytes)
+{
+	unsigned long pages = 0;
+	struct rlimit before, tight;
+	FILE *statm = fopen("/proc/self/statm", "r");
+	ck_assert(statm && fscanf(statm, "%lu", &pages) == 1);
+	fclose(statm);
+	ck_assert_int_eq(getrlimit(RLIMIT_AS, &before), 0);
+	tight = before;
+	tight.rlim_cur = pages * (size_t)sysconf(_SC_PAGESIZE) + bytes;
+	ck_assert_int_eq(setrlimit(RLIMIT_AS, &tight), 0);
+	return before;
+}
+
+/* It is down until it can be had, or needs not be. */
+START_TEST(a_ring_that_cannot_grow)
+{
+	const struct bytes frame = plain(1);
+	struct bytes got;
+	struct relay_frame lent;
+	open_as((struct relay_config){.promiscuous = true}, _i);
+	const struct rlimit before = leave_room(4 << 20);
+	sh("ip link set ra mtu 9000");
+	ck_assert(relay_look(&relay));
+	ck_assert(!relay.netif.up && relay.lost);
+	ck_assert(!relay_look(&relay));
+	ck_assert_int_eq(relay.ops->rx_peek(&relay, &lent, 1), 0);
+	if (_i == V3)
+		sh("ip link set ra mtu 1500");
+	else
+		ck_assert_int_eq(setrlimit(RLIMIT_AS, &before), 0);
+	ck_assert(relay_look(&relay));
+	ck_assert(relay.netif.up && !relay.lost);
+	peer_send(frame.data, frame.len);
+	await_one(&got);
+	ck_same(&got, &frame, ways[_i].name);
+	relay_close(&relay);
+	ck_assert_int_eq(setrlimit(RLIMIT_AS, &before), 0);
+}
+END_TEST
+
 START_TEST(lost_is_lost)
 {
 	enum { BURSTS = 40, ROUNDS = 3 };
@@ -1087,6 +1130,8 @@ static TCase *all_tests(void)
 	tcase_add_test(tc, pcap_has_no_choice);
 	tcase_add_loop_test(tc, a_grown_mtu_loses_by_the_count, 0, PCAP);
 	tcase_add_loop_test(tc, a_grown_mtu_loses_by_the_count, V3, XDP);
+	tcase_add_loop_test(tc, a_ring_that_cannot_grow, 0, PCAP);
+	tcase_add_loop_test(tc, a_ring_that_cannot_grow, V3, XDP);
 	return tc;
 }
 
