@@ -275,11 +275,11 @@ void eci_endpoint_forget(struct endpoint *ep);
 /* ---- link.c ---- */
 
 /* There are rings, of a daemon that says this of its interface. */
-void eci_link_attach(struct ec_relay *relay, const uint8_t mac[6]);
+void eci_link_attach(struct ec_relay *relay);
 /* Take what has changed.  Hot: a look at one word. */
 void eci_link_look(struct ec_relay *relay);
 /* 0, or -ENETDOWN, said. */
-int eci_link_check(const struct ec_relay *relay);
+int eci_link_check(struct ec_relay *relay);
 
 /* ---- reconnect.c ---- */
 

@@ -1,5 +1,5 @@
 /*
- * link.c - what the daemon says of the interface: up or down, its MTU.
+ * link.c - what the daemon says of the interface: up or down, its MTU and MAC address.
  *
  * It stands in the page of memory that only the daemon writes, with a count of its changes, so
  * that a send looks at one word.  When it changes the daemon rings, which wakes who waits.
@@ -26,18 +26,19 @@ static void take(struct ec_relay *relay)
 	const struct ecp_daemon_page *d = relay->d;
 	relay->link_seen = atomic_load_explicit(&d->changes, memory_order_acquire);
 	relay->link.mtu = atomic_load_explicit(&d->mtu, memory_order_relaxed);
+	const uint64_t mac = atomic_load_explicit(&d->mac, memory_order_relaxed);
+	memcpy(relay->link.mac, &mac, sizeof(relay->link.mac));
 	relay->link.up =
 	    atomic_load_explicit(&d->state, memory_order_relaxed) != ECP_CHANNEL_DOWN;
 }
 
-void eci_link_attach(struct ec_relay *relay, const uint8_t mac[6])
+void eci_link_attach(struct ec_relay *relay)
 {
 	const struct ec_link was = relay->link;
-	memcpy(relay->link.mac, mac, sizeof(relay->link.mac));
 	take(relay);
 	if (relay->generation > 1 &&
 	    (was.mtu != relay->link.mtu || was.up != relay->link.up ||
-	     memcmp(was.mac, mac, sizeof(was.mac)) != 0))
+	     memcmp(was.mac, relay->link.mac, sizeof(was.mac)) != 0))
 		relay->link.changes++;
 }
 
@@ -53,8 +54,9 @@ void eci_link_look(struct ec_relay *relay)
 		fit_payloads(relay);
 }
 
-int eci_link_check(const struct ec_relay *relay)
+int eci_link_check(struct ec_relay *relay)
 {
+	eci_link_look(relay);
 	if (relay->link.up)
 		return 0;
 	return eci_error_set(-ENETDOWN, "%s is down", relay->ifname);

@@ -164,7 +164,7 @@ int eci_relay_attach_take(struct ec_relay *relay, const struct ecp_reply *reply,
 	relay->bell_tx = fds[ECP_FD_BELL_TX];
 	relay->bell_tx_keep = fds[ECP_FD_BELL_TX_KEEP];
 	snprintf(relay->ifname, sizeof(relay->ifname), "%s", attached->interface);
-	eci_link_attach(relay, attached->mac);
+	eci_link_attach(relay);
 	eci_relay_watch(relay, relay->bell_rx);
 	return 0;
 }

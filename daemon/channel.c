@@ -238,10 +238,14 @@ void channel_set_state(struct channel *ch, enum ecp_channel_state state)
 }
 
 /* Whoever sees the count has the rest: it is written last. */
-void channel_set_link(struct channel *ch, bool up, uint32_t mtu)
+void channel_set_link(struct channel *ch, bool up, uint32_t mtu,
+		      const uint8_t mac[static ECP_MAC_LEN])
 {
+	uint64_t mac_word = 0;
+	memcpy(&mac_word, mac, ECP_MAC_LEN);
 	uint32_t changes = atomic_load_explicit(&ch->d->changes, memory_order_relaxed);
 	atomic_store_explicit(&ch->d->mtu, mtu, memory_order_relaxed);
+	atomic_store_explicit(&ch->d->mac, mac_word, memory_order_relaxed);
 	channel_set_state(ch, up ? ECP_CHANNEL_UP : ECP_CHANNEL_DOWN);
 	atomic_store_explicit(&ch->d->changes, changes + 1, memory_order_release);
 	channel_ring(ch);

@@ -84,7 +84,8 @@ void channel_slot_give(struct channel *ch, uint32_t id);
 /* Tell the client whether its interface is up. */
 void channel_set_state(struct channel *ch, enum ecp_channel_state state);
 /* The interface has changed, or is told of first: tell the client, and wake it. */
-void channel_set_link(struct channel *ch, bool up, uint32_t mtu);
+void channel_set_link(struct channel *ch, bool up, uint32_t mtu,
+		      const uint8_t mac[static ECP_MAC_LEN]);
 /* ... and how many frames its capture has missed. */
 void channel_set_missed(struct channel *ch, uint64_t n);
 uint32_t channel_rx_used(const struct channel *ch); /* bytes */

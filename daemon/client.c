@@ -236,7 +236,7 @@ int client_attach(struct client *client, struct datapath *dp, uint32_t rx_ring,
 	client->channel = ch;
 	client->dp = dp;
 	client_apply_limits(client);
-	channel_set_link(ch, dp->relay.netif.up, dp->relay.netif.mtu);
+	channel_set_link(ch, dp->relay.netif.up, dp->relay.netif.mtu, dp->relay.netif.mac);
 	return 0;
 }
 
@@ -250,7 +250,7 @@ static void client_link_changed(struct client *client)
 			ep->payload_max =
 			    ecp_payload_max(netif->mtu, ep->addr.vlans, ep->addr.n_vlans);
 	}
-	channel_set_link(ch, netif->up, netif->mtu);
+	channel_set_link(ch, netif->up, netif->mtu, netif->mac);
 }
 
 void clients_link_changed(struct clients *all, const struct datapath *dp)

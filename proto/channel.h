@@ -5,8 +5,8 @@
  *   page 0   line 0  constants, for humans            line 0  unused
  *            line 1  rx_prod                          line 1  tx_prod
  *            line 2  tx_cons, tx_wake_at              line 2  rx_cons, rx_wake_at
- *            line 3  state, mtu, changes,            line 3  tx_space_at
- *                    capture_missed
+ *            line 3  state, mtu, changes,             line 3  tx_space_at
+ *                    capture_missed, mac
  *   4096 ..  RX ring: frames to the client            TX ring: payloads to the interface
  *
  * Each is one memfd of the daemon's making, sealed against resizing.  The client maps D
@@ -63,8 +63,10 @@ struct ecp_daemon_page {
 	_Atomic uint64_t tx_wake_at;
 	_Alignas(ECP_CACHE_LINE) _Atomic uint32_t state; /* enum ecp_channel_state */
 	_Atomic uint32_t mtu;                            /* of the interface */
-	_Atomic uint32_t changes;        /* how often state or mtu have changed */
+	_Atomic uint32_t changes;        /* how often state, mtu or mac have changed */
 	_Atomic uint64_t capture_missed; /* frames of a capture that found a full ring */
+	_Atomic uint64_t
+	    mac; /* of the interface: six bytes as they lie in memory, two of zero */
 };
 
 struct ecp_client_page {
@@ -87,6 +89,7 @@ static_assert(offsetof(struct ecp_daemon_page, tx_cons) == 128, "line 2");
 static_assert(offsetof(struct ecp_daemon_page, tx_wake_at) == 136, "line 2");
 static_assert(offsetof(struct ecp_daemon_page, state) == 192, "line 3");
 static_assert(offsetof(struct ecp_daemon_page, capture_missed) == 208, "line 3");
+static_assert(offsetof(struct ecp_daemon_page, mac) == 216, "line 3");
 static_assert(sizeof(struct ecp_daemon_page) == 256, "four lines");
 static_assert(offsetof(struct ecp_client_page, tx_prod) == 64, "line 1");
 static_assert(offsetof(struct ecp_client_page, rx_cons) == 128, "line 2");

@@ -3,6 +3,7 @@
  * made wider or narrower, while a client uses it: it is told, and goes on.
  */
 #include "client-lib/etherconn.h"
+#include "daemon/netif.h"
 #include "tests/daemon_process.h"
 #include "tests/link.h"
 
@@ -150,6 +151,16 @@ START_TEST(test_carrier)
 }
 END_TEST
 
+/* One that is made again has another. */
+static void expect_mac_of_now(void)
+{
+	struct ec_link link;
+	struct netif now;
+	ec_relay_link(relay, &link);
+	ck_assert_int_eq(netif_query(LINK_IF, &now), 0);
+	ck_assert_mem_eq(link.mac, now.mac, sizeof(now.mac));
+}
+
 START_TEST(test_made_again)
 {
 	begin(_i);
@@ -161,8 +172,29 @@ START_TEST(test_made_again)
 		link_make(1500);
 		await(true, 1500);
 		exchange(100 + round);
+		expect_mac_of_now();
 	}
 	expect_all_counted();
+	end();
+}
+END_TEST
+
+START_TEST(test_mac)
+{
+	struct ec_link link;
+	struct pollfd p = {.fd = -1, .events = POLLIN};
+	begin(_i);
+	expect_mac_of_now();
+	p.fd = ec_relay_fd(relay);
+	sh("ip link set " LINK_IF " address 02:00:00:00:00:99");
+	do {
+		ck_assert_int_eq(poll(&p, 1, 5000), 1);
+		ec_relay_recv(relay, &(struct ec_frame){0}, 1, 0);
+		ec_relay_link(relay, &link);
+	} while (!link.changes);
+	ck_assert_uint_eq(link.changes, 1);
+	ck_assert_uint_eq(link.mac[5], 0x99);
+	exchange(100);
 	end();
 }
 END_TEST
@@ -296,6 +328,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_down_and_up, 0, N_BACKENDS);
 	tcase_add_loop_test(tc, test_carrier, 0, N_BACKENDS);
 	tcase_add_loop_test(tc, test_made_again, 0, N_BACKENDS);
+	tcase_add_loop_test(tc, test_mac, 0, N_BACKENDS);
 	tcase_add_loop_test(tc, test_mtu, 0, N_BACKENDS);
 	tcase_add_loop_test(tc, test_promiscuity_is_kept, 0, N_BACKENDS);
 	tcase_add_loop_test(tc, test_renamed, 0, N_BACKENDS);
