@@ -137,6 +137,45 @@ START_TEST(test_down_and_up)
 }
 END_TEST
 
+/* Who does nothing but answer is not silent for ever because it once met ENETDOWN. */
+START_TEST(test_answers_again)
+{
+	static const uint8_t request[60] = {
+	    255, 255, 255, 255, 255, 255, 2,  0, 0, 0, 0, 2, 8, 6, /* Ethernet */
+	    0,   1,   8,   0,   6,   4,   0,  1,                   /* who has */
+	    2,   0,   0,   0,   0,   2,   10, 0, 0, 2, 0, 0, 0, 0, 0, 0, 10, 0, 0, 1};
+	struct ec_l2_opts opts = EC_L2_OPTS;
+	struct ec_l2addr addr;
+	struct ec_l2 *answering;
+	struct ec_udp *udp;
+	struct ec_frame frame;
+	struct ec_relay_stats stats;
+	uint8_t got[LINK_ROOM];
+	begin(_i);
+	opts.flags = EC_L2_MULTICAST | EC_L2_ANSWER;
+	ck_assert_int_eq(ec_l2addr_parse("02:00:00:00:00:03", &addr), 0);
+	ck_assert_int_eq(ec_l2_open(&answering, relay, &addr, &opts), 0);
+	ck_assert_int_eq(ec_udp_open(&udp, answering, "10.0.0.1:7", NULL), 0);
+	link_set(false);
+	await(false, 1500);
+	expect_down();
+	struct pollfd p = {.fd = ec_relay_fd(relay), .events = POLLIN};
+	link_set(true);
+	ck_assert_int_eq(poll(&p, 1, 5000), 1);
+	link_forget();
+	link_send(request, sizeof(request));
+	do {
+		ck_assert_int_eq(poll(&p, 1, 5000), 1);
+		ck_assert_int_eq(ec_relay_recv(relay, &frame, 1, 0), 0);
+		ec_relay_stats(relay, &stats);
+	} while (stats.rx == 0);
+	ck_assert_uint_ge(link_receive(got), 42);
+	ck_assert_uint_eq(got[21], 2); /* is at */
+	ck_assert_mem_eq(got + 22, addr.mac, 6);
+	end();
+}
+END_TEST
+
 START_TEST(test_carrier)
 {
 	begin(_i);
@@ -326,6 +365,7 @@ int main(void)
 	}
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, test_down_and_up, 0, N_BACKENDS);
+	tcase_add_loop_test(tc, test_answers_again, 0, N_BACKENDS);
 	tcase_add_loop_test(tc, test_carrier, 0, N_BACKENDS);
 	tcase_add_loop_test(tc, test_made_again, 0, N_BACKENDS);
 	tcase_add_loop_test(tc, test_mac, 0, N_BACKENDS);
