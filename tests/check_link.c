@@ -95,6 +95,15 @@ static void exchange(uint32_t len)
 	ck_assert_mem_eq(frame + 14, payload, len);
 }
 
+/* The interface is up since just now: frames go both ways within a second. */
+static void expect_soon(uint32_t len)
+{
+	const int64_t up_at = ec_now();
+	await(true, 1500);
+	exchange(len);
+	ck_assert_int_lt(ec_now() - up_at, INT64_C(1000000000));
+}
+
 static void expect_down(void)
 {
 	uint8_t byte = 0;
@@ -129,8 +138,8 @@ START_TEST(test_down_and_up)
 		ck_assert_uint_eq(await(false, 1500).changes, 2 * round - 1);
 		expect_down();
 		link_set(true);
+		expect_soon(100 + round);
 		ck_assert_uint_eq(await(true, 1500).changes, 2 * round);
-		exchange(100 + round);
 	}
 	expect_all_counted();
 	end();
@@ -209,8 +218,7 @@ START_TEST(test_made_again)
 		await(false, 1500);
 		expect_down();
 		link_make(1500);
-		await(true, 1500);
-		exchange(100 + round);
+		expect_soon(100 + round);
 		expect_mac_of_now();
 	}
 	expect_all_counted();
@@ -271,9 +279,57 @@ END_TEST
 /* Somebody's switch for everybody is not the daemon's own. */
 START_TEST(test_promiscuity_is_kept)
 {
+	static const char ours[] = "ip -d link show " LINK_IF " | grep -q 'promiscuity 1 '";
 	begin(_i);
+	sh(ours);
 	sh("ip link set " LINK_IF " promisc on && ip link set " LINK_IF " promisc off");
-	exchange(100);
+	sh(ours);
+	link_remove();
+	await(false, 1500);
+	link_make(1500);
+	expect_soon(100);
+	sh(ours);
+	end();
+}
+END_TEST
+
+/* As fast as may be, until pid has ended.  Returns how many were taken from us. */
+static uint64_t send_while(pid_t pid, uint64_t *refused)
+{
+	static const uint8_t payload[64];
+	uint64_t taken = 0;
+	int status;
+	for (*refused = 0; waitpid(pid, &status, WNOHANG) == 0;) {
+		ssize_t n = ec_l2_send(l2, payload, sizeof(payload), TYPE, peer_mac, 0);
+		ck_assert_msg(n == sizeof(payload) || n == -ENETDOWN, "%zd, %s", n,
+			      ec_error_text());
+		taken += n > 0;
+		*refused += n < 0;
+	}
+	ck_assert_int_eq(status, 0);
+	return taken;
+}
+
+/* Each frame that the library took has been sent, or is counted with the reason why not. */
+START_TEST(test_flaps_under_traffic)
+{
+	struct ecp_relay_stats s;
+	uint64_t refused;
+	begin(_i);
+	const pid_t pid = fork();
+	if (pid == 0)
+		_exit(system("for i in 1 2 3 4 5 6 7 8; do ip link set " LINK_IF
+			     " down && ip link set " LINK_IF " up || exit 1; done") != 0);
+	uint64_t taken = send_while(pid, &refused);
+	link_set(true);
+	await(true, 1500);
+	do /* what is in the ring yet */
+		daemon_process_stats(&server, &s);
+	while (s.tx_offered < taken);
+	ck_assert_uint_eq(s.tx_offered, taken);
+	ck_assert_uint_gt(refused + s.tx_down, 0);
+	expect_soon(100);
+	expect_all_counted();
 	end();
 }
 END_TEST
@@ -347,8 +403,7 @@ START_TEST(test_away_and_back)
 	ck_assert_int_eq(status, 0);
 	ck_assert_uint_eq(if_nametoindex(LINK_IF), index);
 	link_set(true);
-	await(true, 1500);
-	exchange(101);
+	expect_soon(101);
 	expect_all_counted();
 	end();
 	close(ask);
@@ -370,6 +425,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_made_again, 0, N_BACKENDS);
 	tcase_add_loop_test(tc, test_mac, 0, N_BACKENDS);
 	tcase_add_loop_test(tc, test_mtu, 0, N_BACKENDS);
+	tcase_add_loop_test(tc, test_flaps_under_traffic, 0, N_BACKENDS);
 	tcase_add_loop_test(tc, test_promiscuity_is_kept, 0, N_BACKENDS);
 	tcase_add_loop_test(tc, test_renamed, 0, N_BACKENDS);
 	tcase_add_loop_test(tc, test_away_and_back, 0, N_BACKENDS);
