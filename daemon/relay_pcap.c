@@ -13,6 +13,7 @@
  * The VLAN tag stands where it stood on the wire: libpcap puts it back.  The one file that
  * knows pcap.h.
  */
+#include "daemon/log.h"
 #include "daemon/packet_ring.h"
 #include "daemon/syscalls.h"
 
@@ -160,6 +161,11 @@ static int pcap_relay_follow(struct relay *relay, const struct netif *now)
 		pr->tx_buffers = buffers;
 		pr->tx_room = fits;
 	}
+	if (fits > pr->rx_room && now->mtu > relay->netif.mtu)
+		log_warning(
+		    "%s: of frames libpcap keeps %u bytes until a restart; longer ones "
+		    "are counted as rx_oversize",
+		    now->name, pr->rx_room);
 	if (now->index == relay->netif.index)
 		return 0;
 	int r = packet_socket_bind(relay->fd, now->index, ETH_P_ALL);

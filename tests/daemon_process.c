@@ -42,6 +42,9 @@ static void serve(const struct serving *s, int ready)
 	}
 	if (daemon_start_on_relays(&daemon, 1, &s->config, &err) < 0)
 		_exit(1);
+	/* as in main.c: what follows needs no privilege */
+	if (s->interface && isolation_enter(NULL) < 0)
+		_exit(1);
 	if (daemon_restrict(&daemon, &s->config, &err) < 0)
 		_exit(1);
 	if (!s->interface)
