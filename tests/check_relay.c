@@ -86,6 +86,19 @@ static int peer_open(void)
 	return fd;
 }
 
+/* The kernel says in the flags that the carrier has come, or gone, a while after it has. */
+static void await_carrier(bool up)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+	struct netif ra = {.up = !up}, rb = {.up = !up};
+	for (unsigned i = 0; i < DEADLINE_MS && (ra.up != up || rb.up != up); i++) {
+		ck_assert_int_eq(netif_query("ra", &ra), 0);
+		ck_assert_int_eq(netif_query("rb", &rb), 0);
+		nanosleep(&pause, NULL);
+	}
+	ck_assert(ra.up == up && rb.up == up);
+}
+
 static void setup(void)
 {
 	/* A test that failed has not been torn down. */
@@ -93,6 +106,7 @@ static void setup(void)
 	sh("ip link add ra address 02:00:00:00:00:0a type veth "
 	   "peer name rb address 02:00:00:00:00:0b");
 	sh("ip link set ra up && ip link set rb up");
+	await_carrier(true);
 	peer = peer_open();
 }
 
@@ -760,23 +774,11 @@ START_TEST(lost_is_lost)
 }
 END_TEST
 
-/* The kernel says in the flags that the carrier has gone a while after it has. */
-static void await_no_carrier(void)
-{
-	const struct timespec pause = {.tv_nsec = 1000000};
-	struct netif ra = {.up = true};
-	for (unsigned i = 0; ra.up && i < 5000; i++) {
-		ck_assert_int_eq(netif_query("ra", &ra), 0);
-		nanosleep(&pause, NULL);
-	}
-	ck_assert(!ra.up);
-}
-
 START_TEST(opens_without_carrier)
 {
 	struct relay_frame frame;
 	sh("ip link set rb down");
-	await_no_carrier();
+	await_carrier(false);
 	open_as((struct relay_config){.promiscuous = true}, _i);
 	ck_assert_int_eq(relay.ops->rx_peek(&relay, &frame, 1), -ENETDOWN);
 	sh("ip link set rb up");
@@ -808,7 +810,7 @@ START_TEST(without_carrier)
 				 make(0x0b, 0x0a, NULL, 3, 60)};
 	open_as((struct relay_config){.promiscuous = true}, XDP);
 	sh("ip link set rb down");
-	await_no_carrier();
+	await_carrier(false);
 	submit(frames, 2);
 	ck_assert_uint_eq(relay.stats.tx_down, 2);
 	ck_assert_uint_eq(relay.stats.tx, 0);
