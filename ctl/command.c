@@ -13,7 +13,7 @@
 
 const struct command commands[] = {
     {"status", "", "the daemon: version, process, what it serves", .run = cmd_status},
-    {"show", "relays|clients|endpoints|drops [KEY VALUE]...",
+    {"show", "relays|clients|endpoints|policy|drops [KEY VALUE]...",
      "a list, with the counters of each", .words = show_lists, .keys = filter_keys,
      .run = cmd_show},
     {"stats", "[COUNT]",

@@ -5,7 +5,7 @@
  *   command.c   the table of commands             drops.c  show drops
  *   options.c   the table of options              stats.c  status, stats
  *   ask.c       the connection, lists by pages    steer.c  log, kill
- *   filter.c    which objects of a list           policy.c policy
+ *   filter.c    which objects of a list           policy.c policy, show policy
  *   flow.c      counters per second               rates.c  stats -i, watch
  *   doctor.c, doctor_interface.c    doctor        metrics.c, http.c   metrics
  *   capture.c, ring.c, pcapng.c, expression.c    capture
@@ -114,6 +114,7 @@ enum ctl_exit cmd_policy(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_kill(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit cmd_completion(struct ctl *ctl, int argc, char **argv);
 
+enum ctl_exit show_policy(struct ctl *ctl, int n_words); /* words behind `show policy` */
 enum ctl_exit show_drops(struct ctl *ctl, struct filter *filter);
 
 /* What the first argument may be; NULL-terminated. */

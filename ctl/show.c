@@ -164,6 +164,7 @@ static const struct list {
 			    endpoint_brief,
 			    {"CLIENT", "ID", "KIND", "MAC|VLANS", "LOCAL", "ETHERTYPES",
 			     "FLAGS", "RX", "TX", "DROPS"}},
+    [ECP_SHOW_POLICY] = {.name = "rules"}, /* text: policy.c */
 };
 
 #define N_LISTS (sizeof(lists) / sizeof(*lists))
@@ -226,6 +227,7 @@ const char *const show_lists[] = {
     [ECP_SHOW_RELAYS] = "relays",
     [ECP_SHOW_CLIENTS] = "clients",
     [ECP_SHOW_ENDPOINTS] = "endpoints",
+    [ECP_SHOW_POLICY] = "policy",
     [SHOW_DROPS] = "drops",
     NULL,
 };
@@ -247,11 +249,14 @@ enum ctl_exit cmd_show(struct ctl *ctl, int argc, char **argv)
 	struct filter filter;
 	if (argc < 1 || !*argv[0])
 		return ctl_complain(CTL_USAGE,
-				    "show what?  relays, clients, endpoints or drops");
+				    "show what?  relays, clients, endpoints, policy "
+				    "or drops");
 	int what =
 	    strcmp(argv[0], "ep") ? ctl_word(show_lists, argv[0]) : ECP_SHOW_ENDPOINTS;
 	if (what < 0)
 		return CTL_USAGE;
+	if (what == ECP_SHOW_POLICY)
+		return show_policy(ctl, argc - 1);
 	enum ctl_exit code = filter_parse(&filter, argc - 1, argv + 1);
 	if (code != CTL_OK)
 		return code;

@@ -141,6 +141,19 @@ static void serve_status(const struct control *control, struct ecp_reply *reply)
 	};
 }
 
+/* What others are allowed is nobody's business. */
+static int serve_show(const struct control *control, const struct client *client,
+		      const struct ecp_show_request *show, struct ecp_reply *reply,
+		      struct ecp_error *err)
+{
+	if (show->what == ECP_SHOW_POLICY &&
+	    control_check_operator(client, "reading the policy", err) < 0)
+		return err->code;
+	reply->type = ECP_REP_PAGE;
+	control_show(control, show, &reply->page);
+	return 0;
+}
+
 /* ---- steering: for root, and whoever the daemon runs as ---- */
 
 static int serve_log(const struct client *client, const struct ecp_log *log,
@@ -260,8 +273,7 @@ static void serve(struct control *control, struct client *client)
 		serve_status(control, reply);
 		break;
 	case ECP_REQ_SHOW:
-		reply->type = ECP_REP_PAGE;
-		control_show(control, &req->show, &reply->page);
+		serve_show(control, client, &req->show, reply, &err);
 		break;
 	case ECP_REQ_LOG:
 		serve_log(client, &req->log, reply, &err);

@@ -1,5 +1,5 @@
 /*
- * control_show.c - lists of relays, clients and endpoints, a page at a time.
+ * control_show.c - lists of relays, clients, endpoints and rules, a page at a time.
  *
  * A page is what one turn of the loop can spare; the cursor that leads to the next one outlives
  * whatever comes and goes between them.
@@ -125,6 +125,19 @@ static void page_endpoints(const struct control *control, uint64_t after,
 	}
 }
 
+/* The cursor counts rules.  A policy that is replaced meanwhile goes on with the new one's. */
+static void page_policy(const struct control *control, uint64_t after,
+			struct ecp_page *page)
+{
+	const struct policy *policy = control->clients.policy;
+	const struct policy_rule *rule;
+	uint64_t at = after;
+	for (; page->n < ECP_PAGE_RULES && (rule = policy_rule_at(policy, at)); at++)
+		policy_rule_info(rule, &page->rules[page->n++]);
+	page->next = at;
+	page->more = policy_rule_at(policy, at) != NULL;
+}
+
 void control_show(const struct control *control, const struct ecp_show_request *show,
 		  struct ecp_page *page)
 {
@@ -141,6 +154,9 @@ void control_show(const struct control *control, const struct ecp_show_request *
 		break;
 	case ECP_SHOW_ENDPOINTS:
 		page_endpoints(control, show->after, page);
+		break;
+	case ECP_SHOW_POLICY:
+		page_policy(control, show->after, page);
 		break;
 	}
 }

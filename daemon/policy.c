@@ -25,6 +25,13 @@ static const struct policy_rule root_rule = {
 
 /* ---- which rule ---- */
 
+const struct policy_rule *policy_rule_at(const struct policy *policy, uint64_t i)
+{
+	if (!policy)
+		return i == 0 ? &default_rule : NULL;
+	return i < policy->n_rules ? &policy->rules[i] : NULL;
+}
+
 static bool has_user(const struct policy_rule *rule, uid_t uid)
 {
 	for (unsigned i = 0; i < rule->n[POLICY_USERS]; i++)

@@ -111,7 +111,15 @@ int policy_load(struct policy **ret, const char *path, struct ecp_error *err);
 struct policy *policy_hold(struct policy *policy);
 void policy_put(struct policy *policy);
 
+/* ---- policy_format.c ---- */
+
+/* As it would stand in a file, for people and programs to read. */
+void policy_rule_info(const struct policy_rule *rule, struct ecp_rule_info *info);
+
 /* ---- policy.c ---- */
+
+/* The i-th rule; NULL: there are no more.  The default policy has one. */
+const struct policy_rule *policy_rule_at(const struct policy *policy, uint64_t i);
 
 /*
  * The rule for who on that interface (NULL: the first on any); NULL if there is none.  It lives

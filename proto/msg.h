@@ -20,6 +20,7 @@
 #define ECP_PROTOCOL_VERSION 1
 #define ECP_BATCH_MAX        256 /* endpoints in one request: a turn of the daemon's loop */
 #define ECP_PAGE_MAX         32  /* objects in one page of a list */
+#define ECP_PAGE_RULES       3   /* ... but rules of the policy, for these may be long */
 #define ECP_IFNAME           16
 #define ECP_COMM             16
 #define ECP_RULE             48  /* the name of a rule of the policy */
@@ -32,7 +33,7 @@ enum ecp_request_type {
 	ECP_REQ_CLOSE,     /* give endpoints back */
 	ECP_REQ_SET_LOCAL, /* change the address of a UDP endpoint */
 	ECP_REQ_STATUS,    /* the daemon */
-	ECP_REQ_SHOW,      /* a page of relays, clients or endpoints */
+	ECP_REQ_SHOW,      /* a page of relays, clients, endpoints or rules */
 	ECP_REQ_LOG,       /* operators: set the log level */
 	ECP_REQ_KILL,      /* operators: end a client's connection */
 	ECP_REQ_POLICY,    /* operators: what would the policy say? */
@@ -40,7 +41,8 @@ enum ecp_request_type {
 	ECP_REQ_MONITOR,   /* operators: be told what happens, from now on */
 };
 
-enum ecp_show { ECP_SHOW_RELAYS, ECP_SHOW_CLIENTS, ECP_SHOW_ENDPOINTS };
+/* The last one is for operators. */
+enum ecp_show { ECP_SHOW_RELAYS, ECP_SHOW_CLIENTS, ECP_SHOW_ENDPOINTS, ECP_SHOW_POLICY };
 
 enum ecp_endpoint_kind { ECP_KIND_L2, ECP_KIND_UDP };
 
@@ -199,6 +201,34 @@ struct ecp_endpoint_info {
 	struct ecp_endpoint_stats stats;
 };
 
+/* What a rule of the policy lets one user, or client, have; 0: there is no limit. */
+struct ecp_policy_limits {
+	uint32_t clients;   /* connections of one user */
+	uint32_t endpoints; /* of one client, as all that follow */
+	uint32_t ring;      /* bytes of both rings together */
+	uint32_t frames_per_s, burst;
+	uint32_t requests_per_s;
+};
+
+#define ECP_RULE_LISTS 8
+#define ECP_RULE_ITEMS 256
+#define ECP_RULE_WORDS 16384
+
+/* A rule of the policy, as in its file; what is empty limits nothing. */
+struct ecp_rule_info {
+	char name[ECP_RULE];
+	bool deny, raw;
+	bool says_capture, capture; /* the second if the first */
+	char multicast[8];          /* "none", "own" or "any" */
+	struct ecp_policy_limits limits;
+	unsigned n[ECP_RULE_LISTS]; /* words, in the order of ecp_rule_keys */
+	uint32_t len;
+	char words[ECP_RULE_WORDS]; /* one behind the other, each with its NUL */
+};
+extern const char *const ecp_rule_keys[]; /* ECP_RULE_LISTS of them */
+/* One more word; lists are filled in their order.  False: there is no room. */
+bool ecp_rule_add_word(struct ecp_rule_info *rule, unsigned list, const char *word);
+
 /* One page of a list. */
 struct ecp_page {
 	enum ecp_show what;
@@ -209,17 +239,13 @@ struct ecp_page {
 		struct ecp_relay_info relays[ECP_PAGE_MAX];
 		struct ecp_client_info clients[ECP_PAGE_MAX];
 		struct ecp_endpoint_info endpoints[ECP_PAGE_MAX];
+		struct ecp_rule_info rules[ECP_PAGE_RULES];
 	};
 };
-
-/* What a rule of the policy lets one user, or client, have; 0: there is no limit. */
-struct ecp_policy_limits {
-	uint32_t clients;   /* connections of one user */
-	uint32_t endpoints; /* of one client, as all that follow */
-	uint32_t ring;      /* bytes of both rings together */
-	uint32_t frames_per_s, burst;
-	uint32_t requests_per_s;
-};
+static inline unsigned ecp_page_max(enum ecp_show what)
+{
+	return what == ECP_SHOW_POLICY ? ECP_PAGE_RULES : ECP_PAGE_MAX;
+}
 
 /* Answer to POLICY. */
 struct ecp_policy_verdict {

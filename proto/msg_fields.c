@@ -208,6 +208,7 @@ const char *const ecp_field_lists[] = {
     [ECP_SHOW_RELAYS] = "relays",
     [ECP_SHOW_CLIENTS] = "clients",
     [ECP_SHOW_ENDPOINTS] = "endpoints",
+    [ECP_SHOW_POLICY] = "policy",
 };
 
 #define N_LISTS (sizeof(ecp_field_lists) / sizeof(*ecp_field_lists))
@@ -217,7 +218,8 @@ enum ecp_show ecp_field_read_list_name(const char *name, struct ecp_error *err)
 	for (unsigned i = 0; name && i < N_LISTS; i++)
 		if (!strcmp(name, ecp_field_lists[i]))
 			return i;
-	ecp_error_set(err, -EINVAL, "what: \"%.40s\" is none of relays, clients, endpoints",
+	ecp_error_set(err, -EINVAL,
+		      "what: \"%.40s\" is none of relays, clients, endpoints, policy",
 		      name ? name : "");
 	return ECP_SHOW_RELAYS;
 }

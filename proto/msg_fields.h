@@ -49,6 +49,15 @@ void ecp_field_write_counters(struct ecp_json_writer *w, const struct ecp_counte
 /* "relays" -> ECP_SHOW_RELAYS ... */
 enum ecp_show ecp_field_read_list_name(const char *name, struct ecp_error *err);
 
+/* Of a rule, and of a verdict: an object "limits". */
+void ecp_field_read_limits(const struct ecp_json *obj, struct ecp_policy_limits *ret,
+			   struct ecp_error *err);
+void ecp_field_write_limits(struct ecp_json_writer *w,
+			    const struct ecp_policy_limits *from);
+void ecp_field_read_rule(const struct ecp_json *obj, struct ecp_rule_info *rule,
+			 struct ecp_error *err);
+void ecp_field_write_rule(struct ecp_json_writer *w, const struct ecp_rule_info *rule);
+
 /* The length of what was written, or -EMSGSIZE. */
 ssize_t ecp_field_written(const struct ecp_json_writer *w);
 

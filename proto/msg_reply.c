@@ -263,6 +263,9 @@ static void read_page_item(const struct ecp_json *item, struct ecp_page *page, u
 		memset(&page->endpoints[i], 0, sizeof(page->endpoints[i]));
 		read_endpoint(item, &page->endpoints[i], err);
 		break;
+	case ECP_SHOW_POLICY:
+		ecp_field_read_rule(item, &page->rules[i], err);
+		break;
 	}
 }
 
@@ -279,6 +282,9 @@ void ecp_page_item_write(struct ecp_json_writer *w, const struct ecp_page *page,
 	case ECP_SHOW_ENDPOINTS:
 		write_endpoint(w, &page->endpoints[i]);
 		break;
+	case ECP_SHOW_POLICY:
+		ecp_field_write_rule(w, &page->rules[i]);
+		break;
 	}
 	ecp_json_close_object(w);
 }
@@ -291,7 +297,8 @@ static void read_page(const struct ecp_json *obj, struct ecp_reply *rep,
 	page->what = ecp_field_read_list_name(ecp_json_string(obj, "what", "", err), err);
 	page->more = ecp_json_bool(obj, "more", false, err);
 	page->next = ecp_json_u64(obj, "next", 0, UINT64_MAX, 0, err);
-	const struct ecp_json *item = ecp_json_array(obj, "items", ECP_PAGE_MAX, &n, err);
+	const struct ecp_json *item =
+	    ecp_json_array(obj, "items", ecp_page_max(page->what), &n, err);
 	page->n = (unsigned)n;
 	for (unsigned i = 0; i < n && !err->code; i++, item = ecp_json_next(item))
 		read_page_item(item, page, i, err);
@@ -313,40 +320,6 @@ static void write_page(struct ecp_json_writer *w, const struct ecp_reply *rep)
 
 /* ---- policy ---- */
 
-static const struct {
-	const char *key;
-	unsigned offset;
-} limits[] = {
-    {"clients", offsetof(struct ecp_policy_limits, clients)},
-    {"endpoints", offsetof(struct ecp_policy_limits, endpoints)},
-    {"ring", offsetof(struct ecp_policy_limits, ring)},
-    {"frames_per_s", offsetof(struct ecp_policy_limits, frames_per_s)},
-    {"burst", offsetof(struct ecp_policy_limits, burst)},
-    {"requests_per_s", offsetof(struct ecp_policy_limits, requests_per_s)},
-};
-
-#define N_LIMITS (sizeof(limits) / sizeof(*limits))
-
-static void read_limits(const struct ecp_json *obj, struct ecp_policy_limits *ret,
-			struct ecp_error *err)
-{
-	const struct ecp_json *values = ecp_json_object(obj, "limits", err);
-	for (unsigned i = 0; values && i < N_LIMITS; i++)
-		*(uint32_t *)((char *)ret + limits[i].offset) =
-		    ecp_field_read_u32(values, limits[i].key, err);
-}
-
-static void write_limits(struct ecp_json_writer *w, const struct ecp_policy_limits *from)
-{
-	ecp_json_open_object(w, "limits");
-	for (unsigned i = 0; i < N_LIMITS; i++) {
-		uint32_t limit = *(const uint32_t *)((const char *)from + limits[i].offset);
-		if (limit)
-			ecp_json_put_u64(w, limits[i].key, limit);
-	}
-	ecp_json_close_object(w);
-}
-
 /* "code", not "error": it is no answer to have been denied. */
 static void read_policy(const struct ecp_json *obj, struct ecp_reply *rep,
 			struct ecp_error *err)
@@ -361,7 +334,7 @@ static void read_policy(const struct ecp_json *obj, struct ecp_reply *rep,
 	}
 	ecp_field_read_text(obj, "rule", v->rule, sizeof(v->rule), err);
 	v->raw = ecp_json_bool(obj, "raw", false, err);
-	read_limits(obj, &v->limits, err);
+	ecp_field_read_limits(obj, &v->limits, err);
 }
 
 static void write_policy(struct ecp_json_writer *w, const struct ecp_reply *rep)
@@ -375,7 +348,7 @@ static void write_policy(struct ecp_json_writer *w, const struct ecp_reply *rep)
 	if (v->rule[0])
 		ecp_json_put_string(w, "rule", v->rule);
 	ecp_json_put_bool(w, "raw", v->raw);
-	write_limits(w, &v->limits);
+	ecp_field_write_limits(w, &v->limits);
 }
 
 static void read_capturing(const struct ecp_json *obj, struct ecp_reply *rep,

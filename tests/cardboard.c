@@ -92,23 +92,39 @@ static void fill_endpoint(struct ecp_endpoint_info *endpoint, unsigned i)
 		make_odd(endpoint);
 }
 
+static void fill_rule(struct ecp_rule_info *rule, unsigned i)
+{
+	*rule = (struct ecp_rule_info){.multicast = "own", .deny = i == N_RULES - 1};
+	snprintf(rule->name, sizeof(rule->name), "rule\033 %u", i);
+	if (rule->deny)
+		return;
+	rule->limits.endpoints = 20000;
+	ecp_rule_add_word(rule, 0, "0");
+	ecp_rule_add_word(rule, 0, "71234");
+	ecp_rule_add_word(rule, 4, "100-199");
+}
+
 static void fill_page(struct ecp_page *page, const struct ecp_show_request *show)
 {
 	const unsigned lengths[] = {
 	    [ECP_SHOW_RELAYS] = 1,
 	    [ECP_SHOW_CLIENTS] = N_CLIENTS,
 	    [ECP_SHOW_ENDPOINTS] = cardboard.n_endpoints,
+	    [ECP_SHOW_POLICY] = N_RULES,
 	};
 	unsigned at = (unsigned)show->after;
 	page->what = show->what;
-	for (page->n = 0; at < lengths[show->what] && page->n < ECP_PAGE_MAX; at++) {
+	for (page->n = 0; at < lengths[show->what] && page->n < ecp_page_max(show->what);
+	     at++) {
 		unsigned i = page->n++;
 		if (show->what == ECP_SHOW_RELAYS)
 			fill_relay(&page->relays[i]);
 		else if (show->what == ECP_SHOW_CLIENTS)
 			fill_client(&page->clients[i], at);
-		else
+		else if (show->what == ECP_SHOW_ENDPOINTS)
 			fill_endpoint(&page->endpoints[i], at);
+		else
+			fill_rule(&page->rules[i], at);
 	}
 	page->next = at;
 	page->more = at < lengths[show->what];

@@ -16,6 +16,7 @@
 #define N_ENDPOINTS (2 * ECP_PAGE_MAX + 6) /* three pages */
 #define THE_ODD_ONE (N_ENDPOINTS - 1)      /* unlike the others, on the last page */
 #define N_CLIENTS   3
+#define N_RULES     (ECP_PAGE_RULES + 1)       /* two pages */
 #define HUGE_COUNT  UINT64_C(9007199254740991) /* 2^53 - 1 */
 #define OUTPUT_MAX  (1 << 18)
 

@@ -311,6 +311,20 @@ START_TEST(test_log_level)
 }
 END_TEST
 
+/* Without a policy there is the rule that stands for it; what others may is nobody's business. */
+START_TEST(test_policy_is_for_operators)
+{
+	const char *message = "{\"request\":\"show\",\"what\":\"policy\"}";
+	if (getuid() == 0)
+		ck_assert_int_eq(refused_to_others(message), 1);
+	ask(fd, message);
+	ck_assert_int_eq(rep.type, ECP_REP_PAGE);
+	ck_assert_uint_eq(rep.page.n, 1);
+	ck_assert_str_eq(rep.page.rules[0].name, "default");
+	ck_assert_str_eq(rep.page.rules[0].words, "local");
+}
+END_TEST
+
 /* Attached, with what the daemon says of the channel; its other descriptors are of no use here. */
 static const struct ecp_daemon_page *attach_and_look(int to)
 {
@@ -414,6 +428,7 @@ int main(void)
 	tcase_add_test(tc, test_batch);
 	tcase_add_test(tc, test_limits_and_pages);
 	tcase_add_test(tc, test_log_level);
+	tcase_add_test(tc, test_policy_is_for_operators);
 	tcase_add_test(tc, test_kill);
 	tcase_add_test(tc, test_too_many_clients);
 	tcase_add_test(tc, test_replies_that_are_not_taken);

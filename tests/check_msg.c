@@ -53,6 +53,7 @@ static const char *const good_requests[] = {
     "{\"request\":\"show\",\"what\":\"relays\"}",
     "{\"request\":\"show\",\"what\":\"clients\",\"after\":1}",
     "{\"request\":\"show\",\"what\":\"endpoints\",\"after\":16777216}",
+    "{\"request\":\"show\",\"what\":\"policy\"}",
     "{\"request\":\"policy_test\",\"uid\":0,\"gids\":[],\"l2\":\"02:00:00:00:00:01\"}",
     "{\"request\":\"policy_test\",\"uid\":4294967295,\"gids\":[0,4294967295],"
     "\"interface\":\"eth1\",\"l2\":\"02:00:00:00:00:01\",\"vlans\":[{\"id\":300}],"
@@ -252,6 +253,34 @@ static void fill_endpoint(struct ecp_endpoint_info *e, enum ecp_endpoint_kind ki
 	e->local = widest_addr();
 }
 
+/* As long as policy_parse.c lets one be. */
+static void fill_rule(struct ecp_rule_info *rule)
+{
+	static const struct {
+		unsigned n;
+		const char *word;
+	} lists[ECP_RULE_LISTS] = {
+	    {64, "4294967295"},
+	    {64, "4294967295"},
+	    {64, NULL},
+	    {256, "02:ff:ff:ff:ff:fe/47"},
+	    {64, "4000-4095.4000-4095"},
+	    {64, "10000-65535"},
+	    {32, "0xffff"},
+	    {64, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128"},
+	};
+	char interface[ECP_IFNAME];
+	fill_text(interface, sizeof(interface));
+	*rule = (struct ecp_rule_info){.deny = true, .says_capture = true};
+	memset(&rule->limits, 0xff, sizeof(rule->limits));
+	fill_text(rule->name, sizeof(rule->name));
+	fill_text(rule->multicast, sizeof(rule->multicast));
+	for (unsigned list = 0; list < ECP_RULE_LISTS; list++)
+		for (unsigned i = 0; i < lists[list].n; i++)
+			ck_assert(ecp_rule_add_word(
+			    rule, list, lists[list].word ? lists[list].word : interface));
+}
+
 static void fill_page(enum ecp_show what, enum ecp_endpoint_kind kind)
 {
 	struct ecp_page *page = &rep.page;
@@ -259,7 +288,7 @@ static void fill_page(enum ecp_show what, enum ecp_endpoint_kind kind)
 	page->what = what;
 	page->more = true;
 	page->next = UINT64_MAX;
-	page->n = ECP_PAGE_MAX;
+	page->n = ecp_page_max(what);
 	for (unsigned i = 0; i < page->n; i++)
 		switch (what) {
 		case ECP_SHOW_RELAYS:
@@ -270,6 +299,9 @@ static void fill_page(enum ecp_show what, enum ecp_endpoint_kind kind)
 			break;
 		case ECP_SHOW_ENDPOINTS:
 			fill_endpoint(&page->endpoints[i], kind);
+			break;
+		case ECP_SHOW_POLICY:
+			fill_rule(&page->rules[i]);
 			break;
 		}
 }
@@ -294,6 +326,7 @@ static const struct {
     {"clients", ECP_SHOW_CLIENTS, ECP_KIND_L2},
     {"l2 endpoints", ECP_SHOW_ENDPOINTS, ECP_KIND_L2},
     {"udp endpoints", ECP_SHOW_ENDPOINTS, ECP_KIND_UDP},
+    {"policy", ECP_SHOW_POLICY, ECP_KIND_L2},
 };
 
 START_TEST(test_longest_page)
@@ -505,7 +538,8 @@ static const struct {
     {"{\"request\":\"close\",\"ids\":[\"7\"]}", -EINVAL, "ids: must be a number"},
     {"{\"request\":\"set_local\",\"local\":\"10.0.0.1:68\"}", -EINVAL, "id: is missing"},
     {"{\"request\":\"set_local\",\"id\":1}", -EINVAL, "local: \"\" is no address"},
-    {"{\"request\":\"show\"}", -EINVAL, "what: \"\" is none of relays, clients, endpoints"},
+    {"{\"request\":\"show\"}", -EINVAL,
+     "what: \"\" is none of relays, clients, endpoints, policy"},
     {"{\"request\":\"show\",\"what\":\"rings\"}", -EINVAL, "what: \"rings\" is none of"},
     {"{\"request\":\"show\",\"what\":1}", -EINVAL, "what: must be a string"},
     {"{\"request\":\"show\",\"what\":\"relays\",\"after\":-1}", -EINVAL, "after: must be"},
@@ -694,7 +728,7 @@ START_TEST(test_every_example)
 	ck_assert_uint_eq(requests, (1u << (ECP_REQ_MONITOR + 1)) - 1);
 	ck_assert_uint_eq(replies, (1u << (ECP_REP_CAPTURING + 1)) - 1);
 	ck_assert_uint_eq(events, (1u << (ECP_EVENT_LOST + 1)) - 1);
-	ck_assert_uint_eq(shown, (1u << (ECP_SHOW_ENDPOINTS + 1)) - 1);
+	ck_assert_uint_eq(shown, (1u << (ECP_SHOW_POLICY + 1)) - 1);
 }
 END_TEST
 

@@ -246,6 +246,72 @@ START_TEST(test_noise)
 }
 END_TEST
 
+/* The rules as a file again, in text. */
+static void format_policy(const struct policy *from, char *to, size_t room)
+{
+	static struct ecp_page page;
+	const struct policy_rule *rule;
+	struct ecp_json_writer w;
+	ecp_json_begin(&w, to, room);
+	ecp_json_open_object(&w, NULL);
+	ecp_json_open_array(&w, "rules");
+	page.what = ECP_SHOW_POLICY;
+	for (unsigned i = 0; (rule = policy_rule_at(from, i)); i++) {
+		policy_rule_info(rule, &page.rules[0]);
+		ecp_page_item_write(&w, &page, 0);
+	}
+	ecp_json_close_array(&w);
+	ecp_json_close_object(&w);
+	ck_assert(!w.overflow);
+}
+
+/* What `show policy` says can be used as a file, and means the same. */
+static const char *const shown[] = {
+    RULE("{}"),
+    RULE("{\"deny\": true}, {\"capture\": false}, {\"capture\": true, \"raw\": false}"),
+    RULE("{\"macs\": [\"any\", \"local\", \"02:00:5e:00:00:00/24\", "
+	 "\"02:00:5e:00:00:01\"]}"),
+    RULE("{\"macs\": [\"00:00:00:00:00:00/1\", \"02:00:00:00:00:00/8\"]}"),
+    RULE("{\"vlans\": [\"none\", \"any\", \"7\", \"100-199\", \"200.100-199\", "
+	 "\"any.any\"]}"),
+    RULE("{\"ethertypes\": [\"ipv4\", \"arp\", \"llc\", \"0x88b5\"], \"multicast\": "
+	 "\"none\"}"),
+    RULE("{\"ips\": [\"0.0.0.0\", \"10.0.0.0/8\", \"::\", \"2001:db8::/32\", \"::/0\"]}"),
+    RULE("{\"users\": [\"root\", \"4711\"], \"groups\": [\"0\", \"77\"],"
+	 " \"interfaces\": [\"eth1\"], \"ports\": [\"68\", \"1024-65535\"]}"),
+    RULE("{\"name\": \"a \\\"b\\\"\", \"limits\": {\"clients\": 1, \"endpoints\": 2,"
+	 " \"ring\": 131072, \"frames_per_s\": 3, \"burst\": 4, \"requests_per_s\": 5}}"),
+};
+
+START_TEST(test_shown_as_it_is)
+{
+	static char text[1 << 16], again[1 << 16];
+	struct policy *back;
+	parse(shown[_i]);
+	format_policy(policy, text, sizeof(text));
+	int r = policy_parse(&back, text, strlen(text), &err);
+	ck_assert_msg(r == 0, "%s: %s", text, err.text);
+	ck_assert_uint_eq(back->n_rules, policy->n_rules);
+	ck_assert_msg(
+	    !memcmp(back->rules, policy->rules, policy->n_rules * sizeof(*policy->rules)),
+	    "%s", text);
+	format_policy(back, again, sizeof(again));
+	ck_assert_str_eq(text, again);
+	policy_put(back);
+}
+END_TEST
+
+/* So can what stands for no policy at all. */
+START_TEST(test_default_is_shown)
+{
+	char text[1024];
+	format_policy(NULL, text, sizeof(text));
+	ck_assert_str_eq(text, "{\"rules\":[{\"name\":\"default\",\"macs\":[\"local\"],"
+			       "\"multicast\":\"any\",\"raw\":true,\"limits\":{}}]}");
+	parse(text);
+}
+END_TEST
+
 START_TEST(test_burst_is_a_second_unless_given)
 {
 	parse(RULE("{\"limits\": {\"frames_per_s\": 70}}"));
@@ -614,6 +680,8 @@ int main(void)
 	tcase_add_test(tc, test_load);
 	tcase_add_test(tc, test_every_key);
 	tcase_add_test(tc, test_noise);
+	tcase_add_loop_test(tc, test_shown_as_it_is, 0, COUNT(shown));
+	tcase_add_test(tc, test_default_is_shown);
 	tcase_add_test(tc, test_burst_is_a_second_unless_given);
 	tcase_add_loop_test(tc, test_allowed, 0, COUNT(allowed));
 	tcase_add_loop_test(tc, test_denied, 0, COUNT(denied));

@@ -527,6 +527,34 @@ START_TEST(test_groups_of_the_kernel)
 }
 END_TEST
 
+/* As it is in force: pages of three, defaults filled in, for operators alone. */
+START_TEST(test_show)
+{
+	struct ecp_policy_limits limits = {.endpoints = 9, .frames_per_s = 6, .burst = 6};
+	reload("\"vlans\": [\"5-9\"] }, { \"deny\": true }, { }, { \"name\": \"last\","
+	       " \"groups\": [\"77\"], \"ports\": [\"8\"],"
+	       " \"limits\": { \"endpoints\": 9, \"frames_per_s\": 6 } }");
+	expect_line("policy of 4 rules");
+	fd = connect_client();
+	ask(fd, "{\"request\":\"show\",\"what\":\"policy\"}");
+	ck_assert_int_eq(rep.type, ECP_REP_PAGE);
+	ck_assert_uint_eq(rep.page.n, ECP_PAGE_RULES);
+	ck_assert_str_eq(rep.page.rules[0].name, "me");
+	ck_assert_str_eq(rep.page.rules[0].multicast, "own");
+	ck_assert_msg(strstr(text, "\"macs\":[\"local\"],\"vlans\":[\"5-9\"],"), "%s",
+		      text);
+	ck_assert(rep.page.rules[1].deny && !rep.page.rules[2].deny);
+	ck_assert(rep.page.more);
+	ask(fd, "{\"request\":\"show\",\"what\":\"policy\",\"after\":3}");
+	ck_assert_uint_eq(rep.page.n, 1);
+	ck_assert(!rep.page.more && !rep.page.rules[0].raw);
+	ck_assert_str_eq(rep.page.rules[0].name, "last");
+	ck_assert_mem_eq(&rep.page.rules[0].limits, &limits, sizeof(limits));
+	ask(fd, "{\"request\":\"show\",\"what\":\"policy\",\"after\":4}");
+	ck_assert(rep.page.n == 0 && !rep.page.more);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("policy_daemon");
@@ -545,6 +573,7 @@ int main(void)
 	tcase_add_test(tc, test_missing_file);
 	tcase_add_test(tc, test_flood);
 	tcase_add_loop_test(tc, test_what_if, 0, sizeof(what_if) / sizeof(*what_if));
+	tcase_add_test(tc, test_show);
 	tcase_add_test(tc, test_bad_file_at_start);
 	tcase_add_test(tc, test_groups_of_the_kernel);
 	suite_add_tcase(s, tc);

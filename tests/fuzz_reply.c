@@ -5,9 +5,22 @@
 #include "proto/msg.h"
 #include "tests/fuzz.h"
 
+/* As many words as it says, each with its end. */
+static void check_rule(const struct ecp_rule_info *rule)
+{
+	unsigned n = 0, ends = 0;
+	for (unsigned i = 0; i < ECP_RULE_LISTS; i++)
+		n += rule->n[i];
+	MUST(rule->len <= ECP_RULE_WORDS);
+	for (uint32_t i = 0; i < rule->len; i++)
+		ends += !rule->words[i];
+	MUST(n == ends && (!rule->len || !rule->words[rule->len - 1]));
+	MUST(memchr(rule->name, 0, ECP_RULE));
+}
+
 static void check_page(const struct ecp_page *page)
 {
-	MUST(page->n <= ECP_PAGE_MAX && page->what <= ECP_SHOW_ENDPOINTS);
+	MUST(page->what <= ECP_SHOW_POLICY && page->n <= ecp_page_max(page->what));
 	for (unsigned i = 0; i < page->n; i++)
 		switch (page->what) {
 		case ECP_SHOW_RELAYS:
@@ -19,6 +32,9 @@ static void check_page(const struct ecp_page *page)
 		case ECP_SHOW_ENDPOINTS:
 			MUST(page->endpoints[i].l2.n_vlans <= ECP_VLANS_MAX);
 			MUST(page->endpoints[i].n_ethertypes <= ECP_ETHERTYPES_MAX);
+			break;
+		case ECP_SHOW_POLICY:
+			check_rule(&page->rules[i]);
 			break;
 		}
 }

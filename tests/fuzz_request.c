@@ -62,7 +62,7 @@ static void check_request(const struct ecp_request *req)
 	case ECP_REQ_KILL:
 		break;
 	case ECP_REQ_SHOW:
-		MUST(req->show.what <= ECP_SHOW_ENDPOINTS);
+		MUST(req->show.what <= ECP_SHOW_POLICY);
 		break;
 	case ECP_REQ_LOG:
 		MUST(memchr(req->log.level, 0, sizeof(req->log.level)));
