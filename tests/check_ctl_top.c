@@ -184,6 +184,14 @@ static void wait_for(const char *text)
 			      whole_screen());
 }
 
+/* The screen comes in pieces: what is expected on one row may be on its way. */
+static void wait_on_row(unsigned r, const char *text)
+{
+	while (!strstr(screen[r], text))
+		ck_assert_msg(read_on(), "ended without \"%s\": %.1500s", text,
+			      whole_screen());
+}
+
 static void type(const char *keys)
 {
 	ck_assert_int_eq(write(pty, keys, strlen(keys)), (ssize_t)strlen(keys));
@@ -244,19 +252,16 @@ START_TEST(test_clients_come_first)
 	start_top("-i", "0.1");
 	wait_for("3 clients");
 	ck_assert_uint_eq(line_of("etherconnd 9.9  up 77 s  relays 1"), 0);
-	ck_assert(screen_has("every 0.1 s  by RX/s"));
+	wait_for("every 0.1 s  by RX/s");
 	ck_assert_uint_eq(line_of("eth1            down  rx/s "), 1);
 	unsigned title =
 	    line_of("CLIENT      PID COMMAND         ENDPOINTS RING%     RX/s");
-	ck_assert_str_eq(strstr(screen[ROWS - 1], "h: keys") ? "foot" : screen[ROWS - 1],
-			 "foot");
+	wait_on_row(ROWS - 1, "h: keys");
 	/* client 3 gets twice what client 2 gets */
-	do
-		ck_assert(read_on());
-	while (!strstr(screen[title + 1], "x\"\\{y") ||
-	       !strstr(screen[title + 2], "dhcp_client") ||
-	       !strstr(screen[title + 3], "     1        7 a "));
-	ck_assert_ptr_nonnull(strstr(screen[title + 3], " 25 "));
+	wait_on_row(title + 1, "x\"\\{y");
+	wait_on_row(title + 2, "dhcp_client");
+	wait_on_row(title + 3, "     1        7 a ");
+	wait_on_row(title + 3, " 25 ");
 	ck_assert_int_eq(quit_top(), 0);
 }
 END_TEST
@@ -267,19 +272,17 @@ START_TEST(test_sorting)
 	wait_for("3 clients");
 	unsigned title = line_of("CLIENT ");
 	/* equals stand by number */
-	ck_assert_ptr_nonnull(strstr(screen[title + 1], " 7 a "));
+	wait_on_row(title + 1, " 7 a ");
 	type("<<"); /* ring, endpoints */
 	wait_for("by ENDPOINTS");
-	ck_assert_ptr_nonnull(strstr(screen[title + 1], " 7 a "));
-	ck_assert_ptr_nonnull(strstr(screen[title + 2], "dhcp_client"));
+	wait_on_row(title + 1, " 7 a ");
+	wait_on_row(title + 2, "dhcp_client");
 	type("r");
 	wait_for("smallest first");
-	while (!strstr(screen[title + 3], " 7 a "))
-		ck_assert(read_on());
+	wait_on_row(title + 3, " 7 a ");
 	type("r>>>>>>>"); /* around: the last is all drops */
 	wait_for("by DROPS  ");
-	while (!strstr(screen[title + 1], "dhcp_client"))
-		ck_assert(read_on());
+	wait_on_row(title + 1, "dhcp_client");
 	ck_assert_int_eq(quit_top(), 0);
 }
 END_TEST
@@ -290,8 +293,8 @@ START_TEST(test_endpoints_of_a_client)
 	wait_for("3 clients");
 	type("j\r"); /* the second client's */
 	wait_for("1 of 1 endpoints of client 2");
-	ck_assert(screen_has("CLIENT     ID MAC|VLANS"));
-	ck_assert(screen_has("     2     69 02:00:00:00:00:09|100|200   10.0.0.5:1000"));
+	wait_for("CLIENT     ID MAC|VLANS");
+	wait_for("     2     69 02:00:00:00:00:09|100|200   10.0.0.5:1000");
 	type("c");
 	wait_for("3 clients");
 	ck_assert(!screen_has("10.0.0.5"));
@@ -310,13 +313,12 @@ START_TEST(test_many_endpoints)
 	type("e");
 	wait_for("256 of 50000 endpoints");
 	unsigned title = line_of("MAC|VLANS");
-	ck_assert_ptr_nonnull(strstr(screen[title + 1], "     1      0 02:00"));
+	wait_on_row(title + 1, "     1      0 02:00");
 	type("<<"); /* client, id: around to the left */
 	wait_for("by CLIENT");
 	type("<"); /* around: all drops */
 	wait_for("by DROPS  ");
-	while (!strstr(screen[title + 1], "     2     69 02:"))
-		ck_assert(read_on());
+	wait_on_row(title + 1, "     2     69 02:");
 	type("q");
 	ck_assert_int_eq(end_top(&usage), 0);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
@@ -347,8 +349,7 @@ START_TEST(test_another_size)
 	start_top("-i", "0.1");
 	wait_for("3 clients");
 	ck_assert_int_eq(ioctl(pty, TIOCSWINSZ, &size), 0);
-	while (!strstr(screen[9], "3 clients"))
-		ck_assert(read_on());
+	wait_on_row(9, "3 clients");
 	ck_assert_int_eq(quit_top(), 0);
 }
 END_TEST
