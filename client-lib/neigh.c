@@ -65,10 +65,12 @@ static bool on_link(const struct ec_udp *udp, const struct ecp_addr *to)
 /* The broadcast address of udp's own IPv4 prefix (RFC 1122, 3.2.1.3). */
 static bool is_prefix_broadcast(const struct ec_udp *udp, const struct ecp_addr *to)
 {
-	uint32_t ip, host = udp->prefix_len ? UINT32_MAX >> udp->prefix_len : 0;
+	uint32_t ip, host;
+	if (to->family != 4 || !udp->prefix_len || udp->prefix_len >= 31)
+		return false;
 	memcpy(&ip, to->ip, sizeof(ip));
-	return to->family == 4 && udp->prefix_len && udp->prefix_len < 31 &&
-	       (ntohl(ip) & host) == host && on_link(udp, to);
+	host = UINT32_MAX >> udp->prefix_len;
+	return (ntohl(ip) & host) == host && on_link(udp, to);
 }
 
 static int route_check(const struct ec_udp *udp, unsigned prefix_len,
