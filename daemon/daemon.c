@@ -26,9 +26,10 @@ static int daemon_turn(void *arg)
 {
 	struct daemon *daemon = arg;
 	unsigned moved = 0;
-	bool trouble = false, asleep = true;
+	bool trouble = false, backlog = false, asleep = true;
 	for (unsigned i = 0; i < daemon->n_datapaths; i++) {
 		moved += datapath_turn(&daemon->datapaths[i]);
+		backlog |= daemon->datapaths[i].backlog;
 		trouble |= daemon->datapaths[i].trouble;
 		daemon->datapaths[i].trouble = false;
 	}
@@ -36,7 +37,7 @@ static int daemon_turn(void *arg)
 		control_end_broken(&daemon->control);
 	int wait = ecp_pace_after(&daemon->pace, moved, now_ns());
 	if (wait != ECP_PACE_BLOCK)
-		return wait;
+		return backlog ? 0 : wait;
 	for (unsigned i = 0; i < daemon->n_datapaths; i++)
 		asleep &= datapath_sleep(&daemon->datapaths[i]);
 	return asleep ? LOOP_BLOCK : 0;

@@ -23,6 +23,7 @@ struct datapath {
 	struct channel **awake;   /* polled for sends in every turn */
 	struct channel **touched; /* written to in this turn */
 	uint32_t n_awake, n_touched;
+	bool backlog; /* the last turn left full bursts behind: no time to sleep */
 	bool trouble; /* some channel was found broken: the caller ends its client */
 	struct captures
 	    captures; /* looked at once a burst; while there is one, all is slower */

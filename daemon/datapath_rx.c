@@ -349,13 +349,12 @@ static void publish_touched(struct datapath *dp)
 
 unsigned datapath_rx_turn(struct datapath *dp)
 {
-	unsigned moved = 0;
-	for (unsigned bursts = 0; bursts < BURSTS_PER_TURN; bursts++) {
-		unsigned n = rx_burst(dp);
+	unsigned moved = 0, n = RELAY_BURST;
+	for (unsigned bursts = 0; n == RELAY_BURST && bursts < BURSTS_PER_TURN; bursts++) {
+		n = rx_burst(dp);
 		moved += n;
-		if (n < RELAY_BURST)
-			break;
 	}
+	dp->backlog = n == RELAY_BURST;
 	publish_touched(dp);
 	return moved;
 }

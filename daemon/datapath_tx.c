@@ -257,8 +257,11 @@ unsigned datapath_tx_turn(struct datapath *dp)
 {
 	struct tx tx = {.room = 0};
 	unsigned moved = 0;
-	for (uint32_t i = 0; i < dp->n_awake; i++)
-		moved += tx_channel(dp, dp->awake[i], &tx);
+	for (uint32_t i = 0; i < dp->n_awake; i++) {
+		unsigned n = tx_channel(dp, dp->awake[i], &tx);
+		dp->backlog |= n == RELAY_BURST;
+		moved += n;
+	}
 	tx_flush(dp, &tx);
 	return moved;
 }

@@ -731,8 +731,10 @@ START_TEST(test_one_burst_per_turn)
 	peer_publish(&peer);
 	datapath_wake(&dp, client->channel);
 	ck_assert_uint_eq(datapath_turn(&dp), RELAY_BURST);
+	ck_assert(dp.backlog);
 	ck_assert(!datapath_sleep(&dp)); /* there is more */
 	ck_assert_uint_eq(datapath_turn(&dp), 100 - RELAY_BURST);
+	ck_assert(!dp.backlog);
 	ck_assert(datapath_sleep(&dp));
 	ck_assert_uint_eq(relay_memory_n_sent(&dp.relay), 100);
 }
