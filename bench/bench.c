@@ -4,6 +4,7 @@
 #include "bench/bench.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -35,6 +36,23 @@ double cpu_seconds_of(pid_t pid)
 {
 	clockid_t clock;
 	return clock_getcpuclockid(pid, &clock) == 0 ? clock_seconds(clock) : 0;
+}
+
+bool case_wanted(const char *name)
+{
+	const char *part = getenv("BENCH_CASE");
+	return !part || strstr(name, part);
+}
+
+void pin_to(int core)
+{
+	cpu_set_t set;
+	CPU_ZERO(&set);
+	for (int i = 0; i < CPU_SETSIZE; i++)
+		if (core == ANY_CORE || core == i)
+			CPU_SET(i, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) < 0)
+		die("sched_setaffinity");
 }
 
 /* ---- figures ---- */

@@ -33,6 +33,11 @@ int figures_write(const char *path);
 double seconds_now(void);         /* CLOCK_MONOTONIC */
 double cpu_seconds_self(void);    /* of this process */
 double cpu_seconds_of(pid_t pid); /* of another one; /proc/PID/schedstat */
+/* Is this case to be run?  BENCH_CASE names some by a part of their names. */
+bool case_wanted(const char *name);
+/* This process, and what it starts, on one core; ANY_CORE: on all. */
+#define ANY_CORE (-1)
+void pin_to(int core);
 void die(const char *what) __attribute__((noreturn)); /* with errno's text */
 
 /* ---- raw packet sockets, the baselines ---- */
@@ -61,11 +66,12 @@ void raw_xdp_close(struct raw_xdp *xdp);
 
 /*
  * Received on an interface without anybody sending: the kernel makes frames like this one,
- * for n_endpoints in random order.  Possible: it can.
+ * for n_endpoints in random order.  Datagrams: the frame is one, without a tag, and each
+ * endpoint has an IPv4 address of its own.  Possible: it can.
  */
 bool live_frames_possible(void);
 uint64_t live_frames_for(const char *ifname, const uint8_t *frame, unsigned n_endpoints,
-			 unsigned len, double seconds);
+			 unsigned len, double seconds, bool datagrams);
 
 /* A TPACKET_V2 ring that waits as the daemon does, or a V3 ring that takes whole blocks. */
 struct raw_ring;

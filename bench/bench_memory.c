@@ -9,7 +9,6 @@
 #include "daemon/daemon.h"
 #include "tests/relay_memory.h"
 
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,14 +104,6 @@ static void serve(int orders, int ready)
 	_exit(0);
 }
 
-static void pin(int cpu)
-{
-	cpu_set_t set;
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
-
 static pid_t start_server(int *orders, bool one_core)
 {
 	int order[2], ready[2];
@@ -122,10 +113,10 @@ static pid_t start_server(int *orders, bool one_core)
 	pid_t pid = fork();
 	if (pid == 0) {
 		close(order[1]);
-		pin(0);
+		pin_to(0);
 		serve(order[0], ready[1]);
 	}
-	pin(one_core ? 0 : 1);
+	pin_to(one_core ? 0 : 1);
 	close(order[0]);
 	close(ready[1]);
 	if (read(ready[0], &byte, 1) != 1)
@@ -211,6 +202,10 @@ static void measure(const char *what, unsigned n, uint32_t len, bool one_core)
 {
 	char name[100];
 	int orders;
+	snprintf(name, sizeof(name), "memory: %s, %u endpoint%s, %u B, %s", what, n,
+		 n == 1 ? "" : "s", len, one_core ? "1 core" : "2 cores");
+	if (!case_wanted(name))
+		return;
 	pid_t daemon = start_server(&orders, one_core);
 	bool broadcast = !strcmp(what, "receive broadcast");
 	bool receive = broadcast || !strcmp(what, "receive");
@@ -225,8 +220,6 @@ static void measure(const char *what, unsigned n, uint32_t len, bool one_core)
 	moved = receive ? receive_for(relay, SECONDS) : send_for(relay, n, len, SECONDS);
 	double took = seconds_now() - begin;
 	cpu = cpu_seconds_self() + cpu_seconds_of(daemon) - cpu;
-	snprintf(name, sizeof(name), "memory: %s, %u endpoint%s, %u B, %s", what, n,
-		 n == 1 ? "" : "s", len, one_core ? "1 core" : "2 cores");
 	figure_add(name, "Mpps", NULL, (double)moved / took / 1e6);
 	figure_add(name, "cpu ns", NULL, cpu / (double)moved * 1e9);
 	ec_relay_close(relay);

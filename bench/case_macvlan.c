@@ -19,8 +19,9 @@
 #define PORT    68
 #define PAYLOAD 22 /* in a frame of 64 bytes without a tag */
 
-#define RECEIVE "receive UDP: 1,000 macvlans"
-#define SEND    "send UDP: 1,000 macvlans"
+#define RECEIVE      "receive UDP: 1,000 macvlans"
+#define RECEIVE_LIVE "receive UDP, live frames: 1,000 macvlans"
+#define SEND         "send UDP: 1,000 macvlans"
 
 static const uint8_t sink_mac[6] = {0x02, 0xee, 0, 0, 0, 1};
 
@@ -162,7 +163,7 @@ static unsigned drain(int fd)
 	return got;
 }
 
-static void receive_macvlan(const int *fds, const struct load *load)
+static void receive_macvlan(const char *name, const int *fds, const struct load *load)
 {
 	struct epoll_event events[64];
 	int epoll = epoll_create1(EPOLL_CLOEXEC), report, n;
@@ -184,11 +185,12 @@ static void receive_macvlan(const int *fds, const struct load *load)
 	}
 	cpu = cpu_seconds_self() - cpu;
 	uint64_t sent = generator_sent(generator, report);
-	receive_figures(RECEIVE, NULL, got, last - begin, cpu, sent);
+	receive_figures(name, NULL, got, last - begin, cpu, sent);
 	close(epoll);
 }
 
-static void receive_endpoints(struct ec_relay *relay, pid_t daemon, const struct load *load)
+static void receive_endpoints(const char *name, const char *against, struct ec_relay *relay,
+			      pid_t daemon, const struct load *load)
 {
 	struct ec_frame frames[64];
 	int report, n;
@@ -206,8 +208,7 @@ static void receive_endpoints(struct ec_relay *relay, pid_t daemon, const struct
 	}
 	cpu = cpu_seconds_self() + cpu_seconds_of(daemon) - cpu;
 	uint64_t sent = generator_sent(generator, report);
-	receive_figures("receive UDP: 1,000 endpoints", RECEIVE, got, last - begin, cpu,
-			sent);
+	receive_figures(name, against, got, last - begin, cpu, sent);
 }
 
 /* ---- send ---- */
@@ -261,7 +262,7 @@ static void send_endpoints(struct ec_relay *relay, pid_t daemon)
 
 /* ---- both ---- */
 
-static void with_macvlans(const struct load *load)
+static void with_macvlans(const struct load *load, const struct load *live)
 {
 	static int fds[N];
 	double begin = seconds_now();
@@ -271,14 +272,16 @@ static void with_macvlans(const struct load *load)
 	figure_add("make 1,000 macvlans", "s", NULL, seconds_now() - begin);
 	for (unsigned i = 0; i < N; i++)
 		fds[i] = socket_on(i);
-	receive_macvlan(fds, load);
+	receive_macvlan(RECEIVE, fds, load);
+	if (live_frames_possible())
+		receive_macvlan(RECEIVE_LIVE, fds, live);
 	send_macvlan(fds);
 	for (unsigned i = 0; i < N; i++)
 		close(fds[i]);
 	for_each_macvlan(line_remove);
 }
 
-static void with_endpoints(const struct load *load)
+static void with_endpoints(const struct load *load, const struct load *live)
 {
 	const struct setting how = {0};
 	static char locals[N][32];
@@ -299,7 +302,10 @@ static void with_endpoints(const struct load *load)
 		die(ec_error_text());
 	figure_add("make 1,000 endpoints", "s", "make 1,000 macvlans",
 		   seconds_now() - begin);
-	receive_endpoints(relay, daemon, load);
+	receive_endpoints("receive UDP: 1,000 endpoints", RECEIVE, relay, daemon, load);
+	if (live_frames_possible())
+		receive_endpoints("receive UDP, live frames: 1,000 endpoints", RECEIVE_LIVE,
+				  relay, daemon, live);
 	send_endpoints(relay, daemon);
 	ec_relay_close(relay);
 	end(daemon);
@@ -309,7 +315,9 @@ void macvlan_all(void)
 {
 	uint8_t *frames = make_datagrams();
 	const struct load load = {N, FRAME_LEN, .frames = frames};
-	with_macvlans(&load);
-	with_endpoints(&load);
+	const struct load live = {N, FRAME_LEN, .by = BY_LIVE_FRAMES, .datagrams = true,
+				  .frames = frames};
+	with_macvlans(&load, &live);
+	with_endpoints(&load, &live);
 	free(frames);
 }

@@ -17,6 +17,8 @@ static void receive_figures(const char *name, const char *against, uint64_t sent
 
 static void receive_bare(const char *name, const struct load *load, bool by_block)
 {
+	if (!case_wanted(name))
+		return;
 	struct raw_ring *ring = raw_ring_open(stage.ifname, by_block);
 	int report;
 	pid_t generator = start_generator(load, &report);
@@ -43,6 +45,8 @@ static void receive_daemon(const char *name, const char *against, const struct l
 	struct ec_frame frames[64];
 	struct ec_relay *relay;
 	int report, n;
+	if (!case_wanted(name))
+		return;
 	pid_t daemon = start_daemon(&relay, &how);
 	open_endpoints(relay, load->n_endpoints);
 	pid_t generator = start_generator(load, &report);
@@ -63,6 +67,8 @@ static void receive_daemon(const char *name, const char *against, const struct l
 	end(daemon);
 }
 
+#define FOREIGN "a flood of foreign frames"
+
 /* A flood that nobody here wants: what it costs the daemon. */
 static void receive_foreign(void)
 {
@@ -70,14 +76,16 @@ static void receive_foreign(void)
 	const struct load load = {.n_endpoints = 1000, .len = FRAME_LEN, .foreign = true};
 	struct ec_relay *relay;
 	int report;
+	if (!case_wanted(FOREIGN))
+		return;
 	pid_t daemon = start_daemon(&relay, &how);
 	open_endpoints(relay, 1000);
 	double cpu = cpu_seconds_of(daemon), begin = seconds_now();
 	pid_t generator = start_generator(&load, &report);
 	uint64_t sent = generator_sent(generator, report);
 	double took = seconds_now() - begin;
-	figure_add("a flood of foreign frames", "kpps", NULL, (double)sent / took / 1e3);
-	figure_add("a flood of foreign frames", "% of a core", NULL,
+	figure_add(FOREIGN, "kpps", NULL, (double)sent / took / 1e3);
+	figure_add(FOREIGN, "% of a core", NULL,
 		   100 * (cpu_seconds_of(daemon) - cpu) / took);
 	ec_relay_close(relay);
 	end(daemon);

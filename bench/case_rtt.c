@@ -19,7 +19,26 @@
 
 /* ---- round trip ---- */
 
-#define RTT_KERNEL "round trip: kernel UDP, blocking"
+/*
+ * Where the processes run decides what it costs to wake one.  On two cores: the echo on one, who
+ * asks, and the daemon, on the other.
+ */
+static const struct layout {
+	const char *name;
+	int asking, echo;
+} layouts[] = {{"2 cores", 0, 1}, {"1 core", 0, 0}},
+  anywhere = {"anywhere", ANY_CORE, ANY_CORE};
+
+static const struct layout *layout;
+
+#define KERNEL "kernel UDP, blocking"
+#define RAW    "raw packet socket, blocking"
+
+static const char *in_layout(char name[80], const char *what)
+{
+	snprintf(name, 80, "round trip, %s: %s", layout->name, what);
+	return name;
+}
 
 static pid_t start_echo(void)
 {
@@ -33,6 +52,7 @@ static pid_t start_echo(void)
 		struct sockaddr_in local = {.sin_family = AF_INET, .sin_port = htons(7)},
 				   peer;
 		enter_peer();
+		pin_to(layout->echo);
 		int fd = socket(AF_INET, SOCK_DGRAM, 0);
 		if (bind(fd, (struct sockaddr *)&local, sizeof(local)) < 0 ||
 		    write(ready[1], "", 1) < 0)
@@ -59,10 +79,15 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Time PINGS questions; ask() sends one and waits for its answer. */
-static void round_trips(const char *name, bool (*ask)(void *), void *arg)
+/* Time PINGS questions; ask() sends one and waits for its answer.  against: KERNEL or RAW. */
+static void round_trips(const char *what, const char *than, bool (*ask)(void *), void *arg)
 {
 	static double us[PINGS];
+	char name[80], against[80];
+	in_layout(name, what);
+	in_layout(against, than);
+	if (!case_wanted(name))
+		return;
 	for (int i = 0; i < PINGS; i++) {
 		double begin = seconds_now();
 		if (!ask(arg)) {
@@ -72,8 +97,8 @@ static void round_trips(const char *name, bool (*ask)(void *), void *arg)
 		us[i] = (seconds_now() - begin) * 1e6;
 	}
 	qsort(us, PINGS, sizeof(*us), compare);
-	figure_add(name, "p50 us", RTT_KERNEL, us[PINGS / 2]);
-	figure_add(name, "p99 us", RTT_KERNEL, us[PINGS * 99 / 100]);
+	figure_add(name, "p50 us", against, us[PINGS / 2]);
+	figure_add(name, "p99 us", against, us[PINGS * 99 / 100]);
 }
 
 static const char question[18] = "how are you?";
@@ -99,7 +124,7 @@ static void rtt_kernel(void)
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
 		die("connect");
-	round_trips(RTT_KERNEL, ask_kernel, &fd);
+	round_trips(KERNEL, KERNEL, ask_kernel, &fd);
 	close(fd);
 }
 
@@ -141,7 +166,7 @@ static void rtt_raw(const uint8_t peer_mac[6])
 	q.len = head + (size_t)ecp_udp_build(q.frame + head, sizeof(q.frame) - head, &udp,
 					     question, sizeof(question));
 	struct raw_ring *promisc = raw_ring_open(stage.ifname, false);
-	round_trips("round trip: raw packet socket, blocking", ask_raw, &q);
+	round_trips(RAW, RAW, ask_raw, &q);
 	raw_ring_close(promisc);
 	close(q.fd);
 }
@@ -181,11 +206,11 @@ static struct ec_udp *open_asking(struct ec_relay *relay)
 	return udp;
 }
 
-static void rtt_daemon(const char *name, const struct setting *how)
+static void rtt_daemon(const char *what, const char *than, const struct setting *how)
 {
 	struct ec_relay *relay;
 	pid_t daemon = start_daemon(&relay, how);
-	round_trips(name, ask_daemon, open_asking(relay));
+	round_trips(what, than, ask_daemon, open_asking(relay));
 	ec_relay_close(relay);
 	end(daemon);
 }
@@ -211,24 +236,44 @@ static void rtt_in_a_storm(void)
 	const struct setting how = {0};
 	struct ec_relay *relay;
 	pid_t daemon = start_daemon(&relay, &how), storm = start_storm(&how);
-	round_trips("round trip while another claims 50,000", ask_daemon,
-		    open_asking(relay));
+	round_trips("while another claims 50,000", RAW, ask_daemon, open_asking(relay));
 	end(storm);
 	ec_relay_close(relay);
 	end(daemon);
 }
 
-void rtt_all(void)
+static void rtt_in_layout(void)
 {
-	const struct setting socket = {.send = "socket"}, xdp = {.send = "xdp"},
-			     spin = {.spin = true};
+	const struct setting socket = {.send = "socket"}, xdp = {.send = "xdp"};
+	pid_t echo = start_echo();
+	pin_to(layout->asking);
+	rtt_kernel();
+	rtt_raw(stage.peer_mac);
+	rtt_daemon("daemon by socket, blocking", RAW, &socket);
+	if (raw_xdp_possible())
+		rtt_daemon("daemon by AF_XDP, blocking", RAW, &xdp);
+	pin_to(ANY_CORE);
+	end(echo);
+}
+
+/* Who spins needs a core, and three are at work: the scheduler places them. */
+static void rtt_anywhere(void)
+{
+	const struct setting spin = {.spin = true};
+	layout = &anywhere;
 	pid_t echo = start_echo();
 	rtt_kernel();
 	rtt_raw(stage.peer_mac);
-	rtt_daemon("round trip: daemon by socket, blocking", &socket);
-	if (raw_xdp_possible())
-		rtt_daemon("round trip: daemon by AF_XDP, blocking", &xdp);
-	rtt_daemon("round trip: daemon and client spin 50 us", &spin);
+	rtt_daemon("daemon and client spin 50 us", KERNEL, &spin);
 	rtt_in_a_storm();
 	end(echo);
+}
+
+void rtt_all(void)
+{
+	for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++) {
+		layout = &layouts[i];
+		rtt_in_layout();
+	}
+	rtt_anywhere();
 }

@@ -44,6 +44,8 @@ static void send_by_xdp(const uint8_t *frames)
 
 static void send_bare(const char *name, void (*send)(const uint8_t *frames))
 {
+	if (!case_wanted(name))
+		return;
 	uint8_t *frames = make_frames(ENDPOINTS_MAX, true, FRAME_LEN);
 	uint64_t before = peer_received();
 	double begin = seconds_now(), cpu = cpu_seconds_self();
@@ -59,6 +61,8 @@ static void send_daemon(const char *name, const char *send, unsigned n_endpoints
 	const struct setting how = {.send = send};
 	struct ec_send burst[BURST];
 	struct ec_relay *relay;
+	if (!case_wanted(name))
+		return;
 	pid_t daemon = start_daemon(&relay, &how);
 	open_endpoints(relay, n_endpoints);
 	uint8_t *frames = make_frames(1, true, FRAME_LEN);

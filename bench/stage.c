@@ -153,7 +153,7 @@ static uint64_t generate(const struct load *load)
 		frames = own;
 	if (load->by == BY_LIVE_FRAMES)
 		return live_frames_for(stage.ifname, frames, load->n_endpoints, load->len,
-				       seconds);
+				       seconds, load->datagrams);
 	enter_peer();
 	if (load->by == BY_XDP)
 		return raw_xdp_send_for(raw_xdp_open(stage.peer_if), frames,

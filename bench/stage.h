@@ -54,6 +54,7 @@ struct load {
 	unsigned n_endpoints, len;
 	enum { BY_SENDMMSG, BY_XDP, BY_LIVE_FRAMES } by;
 	bool foreign;
+	bool datagrams;        /* BY_LIVE_FRAMES: see bench.h */
 	double seconds;        /* 0: SECONDS */
 	double kpps;           /* 0: as many as go; sendmmsg only */
 	const uint8_t *frames; /* NULL: make_frames() */
