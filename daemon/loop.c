@@ -8,8 +8,13 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <time.h>
+#include <unistd.h>
+
+/* How long to sleep where one cannot wait for news. */
+#define UNWATCHED_US 1000
 
 /* A watcher that lives as long as the loop: signals, timers. */
 struct standing {
@@ -23,17 +28,22 @@ struct standing {
 	bool is_timer;
 };
 
+struct fd_impl {
+	ev_io io;
+	struct loop_fd *watch;
+	/* of loop_fd_start_idle(): fd is in a set of its own, which libev watches */
+	struct fd_impl *next;
+	int fd, set; /* set -1: none, libev watches fd */
+};
+
 struct loop {
 	struct ev_loop *ev;
 	loop_turn_fn *turn;
 	void *turn_arg;
 	bool stopped;
 	struct standing *standing;
-};
-
-struct fd_impl {
-	ev_io io;
-	struct loop_fd *watch;
+	struct fd_impl *idle; /* list */
+	bool watching;        /* they are in their sets */
 };
 
 struct loop *loop_new(void)
@@ -76,19 +86,74 @@ static void on_fd(struct ev_loop *ev, ev_io *io, int events)
 	watch->fn(watch->arg);
 }
 
-int loop_fd_start(struct loop *loop, struct loop_fd *watch, int fd, loop_fn *fn, void *arg)
+/* Have libev watch fd.  NULL: out of memory. */
+static struct fd_impl *start_fd(struct loop *loop, struct loop_fd *watch, int fd,
+				loop_fn *fn, void *arg)
 {
-	if (watch->impl)
-		return 0;
-	struct fd_impl *impl = malloc(sizeof(*impl));
+	struct fd_impl *impl = calloc(1, sizeof(*impl));
 	if (!impl)
-		return -ENOMEM;
+		return NULL;
 	watch->fn = fn;
 	watch->arg = arg;
 	watch->impl = impl;
 	impl->watch = watch;
+	impl->set = -1;
 	ev_io_init(&impl->io, on_fd, fd, EV_READ);
 	ev_io_start(loop->ev, &impl->io);
+	return impl;
+}
+
+int loop_fd_start(struct loop *loop, struct loop_fd *watch, int fd, loop_fn *fn, void *arg)
+{
+	return watch->impl || start_fd(loop, watch, fd, fn, arg) ? 0 : -ENOMEM;
+}
+
+static bool idle_watch(const struct fd_impl *impl)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	return epoll_ctl(impl->set, EPOLL_CTL_ADD, impl->fd, &event) == 0;
+}
+
+static void idle_forget(struct loop *loop)
+{
+	for (const struct fd_impl *impl = loop->idle; loop->watching && impl;
+	     impl = impl->next)
+		epoll_ctl(impl->set, EPOLL_CTL_DEL, impl->fd, NULL);
+	loop->watching = false;
+}
+
+/* Before the loop blocks.  False: some cannot be watched now, so it must not. */
+static bool idle_watch_all(struct loop *loop)
+{
+	if (loop->watching)
+		return true;
+	loop->watching = true;
+	for (const struct fd_impl *impl = loop->idle; impl; impl = impl->next)
+		if (!idle_watch(impl)) {
+			idle_forget(loop);
+			return false;
+		}
+	return true;
+}
+
+int loop_fd_start_idle(struct loop *loop, struct loop_fd *watch, int fd, loop_fn *fn,
+		       void *arg)
+{
+	if (watch->impl)
+		return 0;
+	int set = epoll_create1(EPOLL_CLOEXEC);
+	if (set < 0)
+		return -errno;
+	struct fd_impl *impl = start_fd(loop, watch, set, fn, arg);
+	if (!impl) {
+		close(set);
+		return -ENOMEM;
+	}
+	impl->set = set;
+	impl->fd = fd;
+	impl->next = loop->idle;
+	loop->idle = impl;
+	idle_forget(loop); /* with the next wait all are watched */
 	return 0;
 }
 
@@ -99,6 +164,13 @@ void loop_fd_stop(struct loop *loop, struct loop_fd *watch)
 		return;
 	watch->impl = NULL;
 	ev_io_stop(loop->ev, &impl->io);
+	if (impl->set >= 0) {
+		struct fd_impl **at = &loop->idle;
+		while (*at != impl)
+			at = &(*at)->next;
+		*at = impl->next;
+		close(impl->set);
+	}
 	free(impl);
 }
 
@@ -175,17 +247,24 @@ void loop_set_turn(struct loop *loop, loop_turn_fn *turn, void *arg)
 	loop->turn_arg = arg;
 }
 
+static void sleep_us(struct loop *loop, int us)
+{
+	const struct timespec t = {.tv_nsec = us * 1000L};
+	idle_forget(loop);
+	/* not clock_nanosleep(): a debugger's stop would make it restart_syscall(), one more
+	 * that the filter must let pass */
+	ppoll(NULL, 0, &t, NULL);
+}
+
 void loop_run(struct loop *loop)
 {
 	loop->stopped = false;
 	while (!loop->stopped) {
 		int wait = loop->turn ? loop->turn(loop->turn_arg) : LOOP_BLOCK;
-		if (wait > 0) {
-			struct timespec t = {.tv_nsec = wait * 1000L};
-			/* not clock_nanosleep(): a debugger's stop would make it
-			 * restart_syscall(), one more that the filter must let pass */
-			ppoll(NULL, 0, &t, NULL);
-		}
+		if (wait == LOOP_BLOCK && !idle_watch_all(loop))
+			wait = UNWATCHED_US;
+		if (wait > 0)
+			sleep_us(loop, wait);
 		ev_run(loop->ev, wait == LOOP_BLOCK ? EVRUN_ONCE : EVRUN_NOWAIT);
 	}
 }

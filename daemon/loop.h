@@ -32,6 +32,14 @@ void loop_free(struct loop *loop);
 
 /* 0 or -ENOMEM.  fd stays the caller's and must outlive the watch. */
 int loop_fd_start(struct loop *loop, struct loop_fd *watch, int fd, loop_fn *fn, void *arg);
+/*
+ * The same for a descriptor that the turn looks at by itself: watched while the loop blocks, and not
+ * while it sleeps by the clock.  Whoever makes it readable then wakes nobody: an epoll set is told
+ * of every event of its descriptors, also while nobody waits, and its maker pays for that.
+ * 0, -ENOMEM or another -errno.
+ */
+int loop_fd_start_idle(struct loop *loop, struct loop_fd *watch, int fd, loop_fn *fn,
+		       void *arg);
 void loop_fd_stop(struct loop *loop, struct loop_fd *watch);
 
 /* Call fn on SIGINT/SIGTERM (once per signal). 0 or -ENOMEM. */

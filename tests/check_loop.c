@@ -7,6 +7,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -106,6 +107,53 @@ START_TEST(test_watcher_stops_itself)
 	ring();
 	loop_run(loop);
 	ck_assert_uint_eq(calls, 1);
+}
+END_TEST
+
+/* Readable from the first turn on; sleeps by the clock, looks, and blocks at last. */
+static int sleep_then_block(void *arg)
+{
+	(void)arg;
+	if (++turns == 1)
+		ring();
+	ck_assert_uint_eq(calls, 0);
+	return turns < 4 ? 1 : turns < 6 ? 0 : LOOP_BLOCK;
+}
+
+START_TEST(test_idle_is_watched_while_blocking)
+{
+	for (unsigned round = 1; round <= 2; round++) {
+		ck_assert_int_eq(
+		    loop_fd_start_idle(loop, &watch, pipe_ends[0], on_readable, &watch), 0);
+		loop_set_turn(loop, sleep_then_block, NULL);
+		loop_run(loop);
+		ck_assert_uint_eq(turns, 6);
+		ck_assert_uint_eq(calls, 1);
+		loop_fd_stop(loop, &watch);
+		turns = calls = 0;
+	}
+}
+END_TEST
+
+static int ring_and_block(void *arg)
+{
+	(void)arg;
+	ring();
+	return LOOP_BLOCK;
+}
+
+/* What cannot be watched is looked at by the clock: the loop goes on, and does not hang. */
+START_TEST(test_idle_that_cannot_be_watched)
+{
+	int file = open("/dev/null", O_RDONLY | O_CLOEXEC); /* epoll takes no such */
+	struct loop_fd other = {0};
+	ck_assert_int_eq(loop_fd_start_idle(loop, &other, file, on_readable, NULL), 0);
+	ck_assert_int_eq(loop_fd_start(loop, &watch, pipe_ends[0], on_readable, &watch), 0);
+	loop_set_turn(loop, ring_and_block, NULL);
+	loop_run(loop);
+	ck_assert_uint_eq(calls, 1);
+	loop_fd_stop(loop, &other);
+	close(file);
 }
 END_TEST
 
@@ -224,6 +272,8 @@ int main(void)
 	tcase_add_test(tc, test_turns);
 	tcase_add_test(tc, test_start_and_stop_twice);
 	tcase_add_test(tc, test_watcher_stops_itself);
+	tcase_add_test(tc, test_idle_is_watched_while_blocking);
+	tcase_add_test(tc, test_idle_that_cannot_be_watched);
 	tcase_add_loop_test(tc, test_signals, 0, 2);
 	tcase_add_test(tc, test_reload);
 	tcase_add_test(tc, test_timer);
