@@ -197,7 +197,8 @@ unsigned raw_ring_take(struct raw_ring *ring, double deadline)
 		return take_block(ring, deadline);
 	for (;;) {
 		unsigned n = ring_burst(ring);
-		int wait = ecp_pace_after(&ring->pace, n, (int64_t)(seconds_now() * 1e9));
+		int wait =
+		    ecp_pace_after(&ring->pace, n, 0, (int64_t)(seconds_now() * 1e9));
 		if (wait > 0) {
 			const struct timespec nap = {.tv_nsec = wait * 1000};
 			clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);

@@ -360,7 +360,7 @@ static bool sleep_under_load(struct ec_relay *relay, int64_t deadline_ns)
 	int64_t now = ec_now();
 	unsigned moved = (unsigned)(relay->stats.rx - relay->paced);
 	relay->paced = relay->stats.rx;
-	int64_t us = ecp_pace_after(&relay->pace, moved, now);
+	int64_t us = ecp_pace_after(&relay->pace, moved, 0, now);
 	if (us <= 0 || (deadline_ns && now + us * 1000 > deadline_ns))
 		return false;
 	const struct timespec pause = {.tv_nsec = (long)us * 1000};

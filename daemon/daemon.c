@@ -22,20 +22,36 @@ static int64_t now_ns(void)
 	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
-static int daemon_turn(void *arg)
+/*
+ * A turn of each datapath.  Returns how to wait for more; *backlog: more is known to be there.
+ */
+static int turn_datapaths(struct daemon *daemon, bool *backlog)
 {
-	struct daemon *daemon = arg;
-	unsigned moved = 0;
-	bool trouble = false, backlog = false, asleep = true;
+	unsigned in = 0, out = 0;
+	bool trouble = false;
+	*backlog = false;
 	for (unsigned i = 0; i < daemon->n_datapaths; i++) {
-		moved += datapath_turn(&daemon->datapaths[i]);
-		backlog |= daemon->datapaths[i].backlog;
-		trouble |= daemon->datapaths[i].trouble;
-		daemon->datapaths[i].trouble = false;
+		struct datapath *dp = &daemon->datapaths[i];
+		in += datapath_rx_turn(dp);
+		out += datapath_tx_turn(dp);
+		*backlog |= dp->backlog;
+		trouble |= dp->trouble;
+		dp->trouble = false;
+		dp->relay.silent = true;
 	}
 	if (trouble)
 		control_end_broken(&daemon->control);
-	int wait = ecp_pace_after(&daemon->pace, moved, now_ns());
+	return ecp_pace_after(&daemon->pace, in, out, now_ns());
+}
+
+static int daemon_turn(void *arg)
+{
+	struct daemon *daemon = arg;
+	bool backlog, asleep = true;
+	int wait = turn_datapaths(daemon, &backlog);
+	/* what has come meanwhile, before the watchers are asked: an answer is waited for */
+	if (wait == 0 && !backlog)
+		wait = turn_datapaths(daemon, &backlog);
 	if (wait != ECP_PACE_BLOCK)
 		return backlog ? 0 : wait;
 	for (unsigned i = 0; i < daemon->n_datapaths; i++)
@@ -43,10 +59,11 @@ static int daemon_turn(void *arg)
 	return asleep ? LOOP_BLOCK : 0;
 }
 
-/* Frames are there: the turn that follows takes them. */
+/* Frames are there, or an error: the turn that follows takes them. */
 static void on_relay(void *arg)
 {
-	(void)arg;
+	struct relay *relay = arg;
+	relay->silent = false;
 }
 
 /* What changes too slowly to be waited for. */
@@ -161,7 +178,8 @@ static int start_datapaths(struct daemon *daemon, unsigned n, const struct confi
 	for (; daemon->n_datapaths < n; daemon->n_datapaths++) {
 		struct datapath *dp = &daemon->datapaths[daemon->n_datapaths];
 		struct loop_fd *watch = &daemon->relay_watch[daemon->n_datapaths];
-		int r = loop_fd_start(daemon->loop, watch, dp->relay.fd, on_relay, NULL);
+		int r = loop_fd_start_idle(daemon->loop, watch, dp->relay.fd, on_relay,
+					   &dp->relay);
 		if (r < 0)
 			return r;
 		r = datapath_start(dp, config->max_clients);

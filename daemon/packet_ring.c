@@ -174,14 +174,14 @@ static int trouble(struct packet_ring *ring, const struct netif *netif)
 	return r;
 }
 
-int packet_ring_peek(struct packet_ring *ring, const struct netif *netif,
+int packet_ring_peek(struct packet_ring *ring, const struct netif *netif, bool silent,
 		     struct relay_frame *frames, unsigned max)
 {
 	unsigned n = !ring->memory        ? 0 /* it could not be made larger */
 		     : ring->version == 2 ? peek_slots(ring, frames, max)
 					  : peek_block(ring, frames, max);
 	if (n == 0)
-		return trouble(ring, netif);
+		return silent && !ring->down ? 0 : trouble(ring, netif);
 	ring->down = false;
 	ring->taken += n;
 	return (int)n;

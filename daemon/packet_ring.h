@@ -59,7 +59,7 @@ int packet_ring_follow(struct packet_ring *ring, const struct netif *was,
 		       const struct netif *now);
 
 /* As rx_peek and rx_release of struct relay_ops. */
-int packet_ring_peek(struct packet_ring *ring, const struct netif *netif,
+int packet_ring_peek(struct packet_ring *ring, const struct netif *netif, bool silent,
 		     struct relay_frame *frames, unsigned max);
 void packet_ring_release(struct packet_ring *ring);
 

@@ -115,6 +115,8 @@ struct relay {
 	struct netif netif;      /* its name: as configured, for clients and policies */
 	char called[NETIF_NAME]; /* ... and the system's, which may change */
 	int fd;                  /* readable when frames are there; level-triggered */
+	/* fd was looked at, and not readable: that nothing is there is no sign of trouble */
+	bool silent;
 	struct ecp_relay_stats stats;
 	uint32_t n_claims;
 	struct kernel_filter *filter; /* NULL: there is none of claims */

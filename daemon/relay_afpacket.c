@@ -198,7 +198,7 @@ static void send_close(struct afpacket *ap)
 static int afpacket_rx_peek(struct relay *relay, struct relay_frame *frames, unsigned max)
 {
 	return packet_ring_peek(&((struct afpacket *)relay->priv)->rx, &relay->netif,
-				frames, max);
+				relay->silent, frames, max);
 }
 
 static void afpacket_rx_release(struct relay *relay)

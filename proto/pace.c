@@ -4,10 +4,10 @@
 #include "proto/pace.h"
 
 #define WINDOW_NS   500000
-#define LOAD_FRAMES 50  /* of a window: 100,000 a second */
-#define BURST       128 /* gather that many ... */
+#define LOAD_FRAMES 50 /* of a window: 100,000 a second */
+#define BURST       256
 #define SLEEP_MIN   20
-#define SLEEP_MAX   150 /* ... but make nobody wait longer */
+#define SLEEP_MAX   250
 
 static uint32_t time_of_burst(uint32_t frames, int64_t ns)
 {
@@ -21,15 +21,18 @@ static void look_at_window(struct ecp_pace *pace, int64_t now_ns)
 	if (age < WINDOW_NS)
 		return;
 	/* of a window that was slept through, the rate says nothing */
-	bool load = pace->frames >= LOAD_FRAMES && age < 4 * WINDOW_NS;
-	pace->sleep_us = load ? time_of_burst(pace->frames, age) : 0;
+	uint32_t frames = pace->in > pace->out ? pace->in : pace->out;
+	bool load = frames >= LOAD_FRAMES && age < 4 * WINDOW_NS;
+	pace->sleep_us = load ? time_of_burst(frames, age) : 0;
 	pace->window = now_ns;
-	pace->frames = 0;
+	pace->in = pace->out = 0;
 }
 
-int ecp_pace_after(struct ecp_pace *pace, unsigned moved, int64_t now_ns)
+int ecp_pace_after(struct ecp_pace *pace, unsigned in, unsigned out, int64_t now_ns)
 {
-	pace->frames += moved;
+	const unsigned moved = in + out;
+	pace->in += in;
+	pace->out += out;
 	look_at_window(pace, now_ns);
 	if (moved) {
 		pace->idle = 0;

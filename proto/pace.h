@@ -27,15 +27,16 @@ struct ecp_pace {
 	int64_t spin_ns;   /* look again for so long before blocking; 0: not at all */
 	int64_t last;      /* when something moved */
 	int64_t window;    /* began then, CLOCK_MONOTONIC */
-	uint32_t frames;   /* moved since */
+	uint32_t in, out;  /* frames moved since, each way */
 	uint32_t sleep_us; /* under load; 0: there is none */
 	uint32_t idle;     /* turns in a row that moved nothing */
 };
 
 /*
- * A turn at now_ns has moved so many frames.  0: look again at once; ECP_PACE_BLOCK: wait for news;
- * more: sleep so many microseconds.
+ * A turn at now_ns has moved so many frames, one way and the other: a question and its answer
+ * are no more of a load than either.  0: look again at once; ECP_PACE_BLOCK: wait for news; more:
+ * sleep so many microseconds.
  */
-int ecp_pace_after(struct ecp_pace *pace, unsigned moved, int64_t now_ns);
+int ecp_pace_after(struct ecp_pace *pace, unsigned in, unsigned out, int64_t now_ns);
 
 #endif
