@@ -81,6 +81,8 @@ struct ec_relay_opts {
 	/* when the daemon has died or is restarted: how long to look for the next one before the
 	 * relay is over; default 30 s; negative: not at all */
 	int reconnect_ms;
+	/* bytes that all those held frames may take together; default 64 MiB */
+	uint64_t queue_bytes;
 };
 #define EC_RELAY_OPTS                                                                      \
                                                                                            \
@@ -187,7 +189,7 @@ int ec_relay_flush(struct ec_relay *relay);
 /* What the library itself did on a relay. */
 struct ec_relay_stats {
 	uint64_t rx;             /* frames taken from the ring */
-	uint64_t rx_queue_drops; /* oldest frames dropped from full endpoint queues */
+	uint64_t rx_queue_drops; /* oldest frames dropped from full queues of endpoints */
 	/* for endpoints closed meanwhile, or fan-out nobody here wants */
 	uint64_t rx_unclaimed;
 	uint64_t rx_bad_checksum; /* UDP datagrams dropped for it */

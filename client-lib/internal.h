@@ -178,6 +178,7 @@ struct ec_relay {
 	struct reconnect again;
 	char ifname[ECP_IFNAME];
 	uint32_t queue_depth;
+	uint64_t queue_most; /* bytes of all frames set aside */
 	struct ec_link link;
 	uint32_t link_seen; /* the daemon's count of changes */
 	/* the rings */
@@ -196,6 +197,7 @@ struct ec_relay {
 	struct neighbours neigh;
 	/* frames set aside, and those of them that the application looks at */
 	struct queue queued, lent;
+	uint64_t queued_bytes;
 	bool lending;         /* the application looks at frames in the ring */
 	_Atomic bool stopped; /* by any thread, through stop_fd */
 	int stop_fd;

@@ -94,8 +94,7 @@ static int l2_check(const struct ec_l2addr *addr, const struct ec_l2_opts *opts)
 	if (opts->flags & ECI_L2_NEIGH && opts->flags & (EC_L2_DEFAULT | EC_L2_MIRROR))
 		return eci_error_set(-EINVAL, "who receives what is not for it cannot "
 					      "resolve or answer for itself");
-	/* ARP and IPv6 are claimed beside
-them where they are needed */
+	/* ARP and IPv6 are claimed beside them where they are needed */
 	unsigned most = EC_ETHERTYPES_MAX - (opts->flags & ECI_L2_NEIGH ? 2 : 0);
 	if (opts->n_ethertypes > most)
 		return eci_error_set(-EINVAL, "%u EtherTypes: at most %u",

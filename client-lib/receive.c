@@ -212,11 +212,22 @@ static void ring_release(struct ec_relay *relay)
 
 /* ---- frames set aside ---- */
 
-void eci_queued_free(struct ec_relay *relay, struct queued *q)
+static uint64_t queued_size(const struct queued *q)
+{
+	return sizeof(*q) + q->frame.len;
+}
+
+static void queued_remove(struct ec_relay *relay, struct queued *q)
 {
 	TAILQ_REMOVE(&relay->queued, q, of_relay);
 	TAILQ_REMOVE(&q->endpoint->queue, q, of_endpoint);
 	q->endpoint->n_queued--;
+	relay->queued_bytes -= queued_size(q);
+}
+
+void eci_queued_free(struct ec_relay *relay, struct queued *q)
+{
+	queued_remove(relay, q);
 	free(q);
 }
 
@@ -227,6 +238,22 @@ static void frame_move(struct ec_frame *f, const uint8_t *to)
 	f->data = to;
 }
 
+/*
+ * Drop the oldest until there is room for one frame more: the endpoint's own, for who gets much
+ * and reads little shall not cost the others theirs; only without any, that of whoever has it.
+ */
+static void queue_make_room(struct endpoint *ep, uint64_t size)
+{
+	struct ec_relay *relay = ep->relay;
+	while (!TAILQ_EMPTY(&relay->queued) &&
+	       (ep->n_queued >= relay->queue_depth ||
+		relay->queued_bytes + size > relay->queue_most)) {
+		struct queued *own = TAILQ_FIRST(&ep->queue);
+		eci_queued_free(relay, own ? own : TAILQ_FIRST(&relay->queued));
+		relay->stats.rx_queue_drops++;
+	}
+}
+
 static void set_aside(struct ec_relay *relay, const struct ec_frame *frame)
 {
 	struct endpoint *ep = frame_endpoint(frame);
@@ -235,25 +262,21 @@ static void set_aside(struct ec_relay *relay, const struct ec_frame *frame)
 		relay->stats.rx_queue_drops++;
 		return;
 	}
-	if (ep->n_queued >= relay->queue_depth) {
-		eci_queued_free(relay, TAILQ_FIRST(&ep->queue));
-		relay->stats.rx_queue_drops++;
-	}
 	q->endpoint = ep;
 	q->frame = *frame;
+	queue_make_room(ep, queued_size(q));
 	memcpy(q->bytes, frame->data, frame->len);
 	frame_move(&q->frame, q->bytes);
 	TAILQ_INSERT_TAIL(&relay->queued, q, of_relay);
 	TAILQ_INSERT_TAIL(&ep->queue, q, of_endpoint);
 	ep->n_queued++;
+	relay->queued_bytes += queued_size(q);
 }
 
 /* Hand a queued frame out; its memory stays until the next release. */
 static void lend(struct ec_relay *relay, struct queued *q, struct ec_frame *frame)
 {
-	TAILQ_REMOVE(&relay->queued, q, of_relay);
-	TAILQ_REMOVE(&q->endpoint->queue, q, of_endpoint);
-	q->endpoint->n_queued--;
+	queued_remove(relay, q);
 	TAILQ_INSERT_TAIL(&relay->lent, q, of_relay);
 	*frame = q->frame;
 }
@@ -425,15 +448,18 @@ int eci_relay_wait_more(struct ec_relay *relay, int64_t deadline_ns)
 	return arm(relay) ? eci_reconnect_wait(relay, deadline_ns) : 0;
 }
 
-/* They are few in comparison with the ring: no depth of a queue shall cost any of them. */
+/* They are few in comparison with the ring: no limit of a queue shall cost any of them. */
 void eci_relay_empty(struct ec_relay *relay)
 {
 	struct ec_frame frame;
-	uint32_t depth = relay->queue_depth;
+	const uint32_t depth = relay->queue_depth;
+	const uint64_t most = relay->queue_most;
 	relay->queue_depth = UINT32_MAX;
+	relay->queue_most = UINT64_MAX;
 	while (ring_refresh_next(relay, &frame) > 0)
 		set_aside(relay, &frame);
 	relay->queue_depth = depth;
+	relay->queue_most = most;
 }
 
 void eci_relay_settle(struct ec_relay *relay)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define QUEUE_DEPTH_DEFAULT  1024
+#define QUEUE_BYTES_DEFAULT  (64u << 20)
 #define RECONNECT_MS_DEFAULT 30000
 #define ENDPOINTS_MOST       (1u << 24)
 #define NS_PER_S             1000000000
@@ -214,6 +215,7 @@ static struct ec_relay *relay_new(const struct ec_relay_opts *opts)
 	relay->epoll_fd = relay->event_fd = relay->stop_fd = relay->timer_fd = -1;
 	relay->spin_ns = opts->spin_us * INT64_C(1000);
 	relay->queue_depth = opts->queue_depth ? opts->queue_depth : QUEUE_DEPTH_DEFAULT;
+	relay->queue_most = opts->queue_bytes ? opts->queue_bytes : QUEUE_BYTES_DEFAULT;
 	relay->generation = 1;
 	relay->again.inotify_fd = -1;
 	relay->again.rx_ring = opts->rx_ring;
@@ -533,8 +535,7 @@ void eci_relay_set_timer(struct ec_relay *relay)
 }
 
 /*
- * The bell alone would not do: it rings once
-for many frames.  While some are left unread the
+ * The bell alone would not do: it rings once for many frames.  While some are left unread the
  * eventfd beside it is readable, so the whole is level-triggered.
  */
 EC_API int ec_relay_fd(struct ec_relay *relay)

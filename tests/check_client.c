@@ -463,6 +463,42 @@ START_TEST(test_queues_drop_the_oldest)
 }
 END_TEST
 
+/* All queues together: who floods loses his own, and only else the oldest goes, whosever it is. */
+START_TEST(test_queues_share_a_bound)
+{
+	static char big[1000];
+	struct ec_relay_opts opts = EC_RELAY_OPTS;
+	struct ec_relay_stats stats;
+	struct ec_l2 *flooded, *first, *second, *a;
+	unsigned left = 0;
+	ec_relay_close(relay);
+	opts.socket = served.sock;
+	opts.queue_bytes = 10000;
+	ck_assert_int_eq(ec_relay_open(&relay, NULL, &opts), 0);
+	a = open_raw(MAC1, 0);
+	first = open_raw(MAC2, 0);
+	flooded = open_raw(MAC3, 0);
+	second = open_raw("02:00:00:00:00:04", 0);
+	send_raw(a, mac_of(first), "rare");
+	for (unsigned i = 0; i < 100; i++)
+		ck_assert_int_eq(ec_l2_send(a, big, sizeof(big), TYPE, mac_of(flooded), 0),
+				 sizeof(big));
+	send_raw(a, mac_of(a), "last");
+	expect_raw(a, "last");
+	expect_raw(first, "rare");
+	send_raw(a, mac_of(second), "also rare"); /* without any of its own to drop */
+	send_raw(a, mac_of(a), "last");
+	expect_raw(a, "last");
+	expect_raw(second, "also rare");
+	while (ec_l2_recv(flooded, big, sizeof(big), EC_DONTWAIT, NULL) > 0)
+		left++;
+	ck_assert_uint_ge(left, 7);
+	ck_assert_uint_le(left, 9);
+	ec_relay_stats(relay, &stats);
+	ck_assert_uint_eq(stats.rx_queue_drops, 100 - left);
+}
+END_TEST
+
 START_TEST(test_batch)
 {
 	struct ec_l2addr addr;
@@ -842,6 +878,7 @@ int main(void)
 	tcase_add_test(tc, test_closing_amid_a_fanout);
 	tcase_add_test(tc, test_others_are_set_aside);
 	tcase_add_test(tc, test_queues_drop_the_oldest);
+	tcase_add_test(tc, test_queues_share_a_bound);
 	tcase_add_test(tc, test_batch);
 	tcase_add_test(tc, test_many_in_one_call);
 	tcase_add_test(tc, test_deadlines);

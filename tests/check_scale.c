@@ -149,6 +149,53 @@ START_TEST(test_claims_under_traffic)
 }
 END_TEST
 
+/* ---- memory ---- */
+
+/* Frames for many endpoints that nobody reads, while one is: the library keeps so much of them. */
+START_TEST(test_unread_queues_are_bounded)
+{
+	enum { N = 100, BURSTS = 2000, BURST = 50, SIZE = 1000 };
+	static uint8_t frame[N][ECP_FRAME_MAX], payload[SIZE];
+	struct ec_claim claims[N] = {0};
+	struct ec_relay_stats stats;
+	struct ec_l2addr addr;
+	struct ec_l2 *end;
+	uint32_t len = 0;
+	char to[EC_L2ADDR_TEXT];
+	for (unsigned i = 0; i < N; i++) {
+		name_same_vlan(i, to);
+		ec_l2addr_parse(to, &claims[i].addr);
+		len = test_frame_build(
+		    &(struct test_frame){
+			.to = to, .ethertype = TYPE, .payload = payload, .len = SIZE},
+		    frame[i]);
+	}
+	ck_assert_int_eq(ec_open_many(relay, claims, N, &raw, NULL), N);
+	ec_l2addr_parse(PEER, &addr);
+	ck_assert_int_eq(ec_l2_open(&end, relay, &addr, &raw), 0);
+	ec_l2_set_read_deadline(end, ec_now() + 50000000000);
+	for (unsigned i = 0, n = 0; i < BURSTS; i++) {
+		for (unsigned j = 0; j < BURST; j++, n++)
+			link_send(frame[n % N], len);
+		send_to(PEER, i);
+		ck_assert_int_eq(ec_l2_recv(end, payload, SIZE, 0, NULL), 4);
+	}
+	ec_relay_stats(relay, &stats);
+	ck_assert_uint_eq(stats.rx, (BURST + 1) * BURSTS);
+	/* each of them has had its share, and none is lost uncounted */
+	uint64_t left = 0;
+	for (unsigned i = 0; i < N; i++) {
+		uint64_t mine = 0;
+		while (ec_l2_recv(claims[i].l2, payload, SIZE, EC_DONTWAIT, NULL) == SIZE)
+			mine++;
+		ck_assert_msg(mine > 500, "%u: %lu", i, mine);
+		left += mine;
+	}
+	ck_assert_uint_eq(left + stats.rx_queue_drops, BURST * BURSTS);
+	ck_assert_uint_lt(left * SIZE, 64 << 20);
+}
+END_TEST
+
 /* ---- the sum ---- */
 
 static void send_cut(const struct test_frame *f, uint32_t cut)
@@ -248,6 +295,7 @@ int main(void)
 	tcase_add_test(tc, test_one_mac_on_many_vlans);
 	tcase_add_test(tc, test_many_macs_on_one_vlan);
 	tcase_add_test(tc, test_claims_under_traffic);
+	tcase_add_test(tc, test_unread_queues_are_bounded);
 	tcase_add_test(tc, test_every_frame_is_counted);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
