@@ -164,6 +164,10 @@ EC_API int ec_udp_set_local(struct ec_udp *udp, const struct sockaddr *local)
 	if (r < 0)
 		return r;
 	eci_neigh_leave(udp);
+	if (addr.family != udp->local.family) { /* its route leads nowhere from there */
+		udp->prefix_len = 0;
+		udp->gateway.family = 0;
+	}
 	udp->local = addr;
 	eci_neigh_join(udp);
 	return 0;

@@ -344,6 +344,22 @@ START_TEST(test_arp_is_not_delivered)
 }
 END_TEST
 
+/* The route was of the family that is gone: IPv6 is not sent to an IPv4 gateway. */
+START_TEST(test_another_family)
+{
+	struct ec_udp *a =
+	    open_udp(open_l2(links[0].l2_a, BOTH), "10.0.0.1:7", 24, "10.0.0.2");
+	struct ec_udp *b =
+	    open_udp(open_l2(links[0].l2_b, BOTH), "[2001:db8::1]:7", 0, NULL);
+	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(7)};
+	inet_pton(AF_INET6, "fd00::1", &six.sin6_addr);
+	ck_assert_int_eq(ec_udp_set_local(a, (struct sockaddr *)&six), 0);
+	ck_assert_int_eq(send_text(a, "x", "10.0.0.2", 0), -EAFNOSUPPORT);
+	ck_assert_int_eq(send_text(a, "six", "2001:db8::1", 0), 3);
+	expect_text(b, "six");
+}
+END_TEST
+
 /* ---- stopping ---- */
 
 static void *stop_it(void *arg)
@@ -387,6 +403,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_nobody, 0, 2);
 	tcase_add_test(tc, test_lent_frames_stay);
 	tcase_add_test(tc, test_arp_is_not_delivered);
+	tcase_add_test(tc, test_another_family);
 	tcase_add_test(tc, test_stop_ends_what_waits);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
