@@ -73,7 +73,8 @@ struct ec_l2 {
 	LIST_ENTRY(ec_l2) of_relay;
 	LIST_ENTRY(ec_l2) of_group; /* where flags ask for multicast */
 	struct udp_list udps;
-	struct neigh_list neighs;
+	struct neigh_queue neighs; /* what has not been used for long is in front */
+	unsigned n_neighs;
 	struct ec_l2addr addr;
 	struct ecp_key key;
 	unsigned flags; /* enum ec_l2_flags */

@@ -144,7 +144,7 @@ struct ec_l2 *eci_l2_new(struct ec_relay *relay, const struct ec_l2addr *addr,
 	memcpy(l2->ethertypes, opts.ethertypes,
 	       opts.n_ethertypes * sizeof(*opts.ethertypes));
 	LIST_INIT(&l2->udps);
-	LIST_INIT(&l2->neighs);
+	TAILQ_INIT(&l2->neighs);
 	eci_l2_item(l2, item);
 	l2->key = ecp_key_of(&item->l2);
 	return l2;

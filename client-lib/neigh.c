@@ -5,6 +5,9 @@
  * times, a second apart (RFC 4861, 10; RFC 1122, 2.3.2.1); meanwhile datagrams wait in it.  A
  * known one is doubted after a minute: it is asked for again while it goes on being used.
  *
+ * Whoever asks for us is remembered, so strangers could fill the memory: of more than NEIGHS_MAX
+ * the one goes that nothing waits for, and that was not sent to for the longest time.
+ *
  * The library has no thread: time passes for it in receiving calls, in sends that have to wait,
  * and, for who polls, through a timer beneath ec_relay_fd().
  */
@@ -20,6 +23,7 @@
 #define ASK_TIMES   3
 #define FRESH       (60 * NS_PER_S)
 #define WAITING_MAX 64    /* datagrams for one next hop */
+#define NEIGHS_MAX  1024  /* of an L2 endpoint */
 #define BUCKETS     16384 /* of both tables */
 
 /* A datagram whose next hop is not known yet. */
@@ -32,13 +36,15 @@ struct waiting {
 };
 
 struct neigh {
-	LIST_ENTRY(neigh) of_bucket, of_l2;
+	LIST_ENTRY(neigh) of_bucket;
+	TAILQ_ENTRY(neigh) of_l2;
 	TAILQ_ENTRY(neigh) of_asking; /* while asked > 0 */
 	struct ec_l2 *l2;
 	struct ecp_addr addr; /* without port */
 	uint8_t mac[ECP_MAC_LEN];
 	bool known;         /* mac is good */
 	bool failed;        /* nobody answered, and nobody was told yet */
+	bool used;          /* since it was last looked at for whether it may go */
 	unsigned asked;     /* requests since it was last known for sure */
 	int64_t due;        /* asked: when to ask again; known: when to doubt it */
 	uint8_t source[16]; /* who asks */
@@ -125,22 +131,6 @@ static struct neigh *neigh_find(const struct ec_l2 *l2, const struct ecp_addr *a
 	return NULL;
 }
 
-static struct neigh *neigh_get(struct ec_l2 *l2, const struct ecp_addr *addr)
-{
-	struct neigh *n = neigh_find(l2, addr);
-	if (n)
-		return n;
-	n = calloc(1, sizeof(*n));
-	if (!n)
-		return NULL;
-	n->l2 = l2;
-	n->addr = *addr;
-	TAILQ_INIT(&n->waiting);
-	LIST_INSERT_HEAD(neigh_bucket(l2, addr), n, of_bucket);
-	LIST_INSERT_HEAD(&l2->neighs, n, of_l2);
-	return n;
-}
-
 static void waiting_free(struct neigh *n, struct waiting *w)
 {
 	TAILQ_REMOVE(&n->waiting, w, of_neigh);
@@ -173,8 +163,49 @@ static void neigh_free(struct neigh *n)
 	asking_end(n);
 	waiting_lose(n);
 	LIST_REMOVE(n, of_bucket);
-	LIST_REMOVE(n, of_l2);
+	TAILQ_REMOVE(&n->l2->neighs, n, of_l2);
+	n->l2->n_neighs--;
 	free(n);
+}
+
+/* Nobody waits for it, and nobody holds it: one that is new and not yet asked for may be held. */
+static bool may_go(const struct neigh *n)
+{
+	return !n->asked && !n->n_waiting && (n->known || n->failed);
+}
+
+/* Too many: forget one, in the way of a clock with one hand. */
+static void neigh_evict(struct ec_l2 *l2)
+{
+	for (unsigned looks = 2 * l2->n_neighs; looks; looks--) {
+		struct neigh *n = TAILQ_FIRST(&l2->neighs);
+		if (may_go(n) && !n->used) {
+			neigh_free(n);
+			return;
+		}
+		n->used = false;
+		TAILQ_REMOVE(&l2->neighs, n, of_l2);
+		TAILQ_INSERT_TAIL(&l2->neighs, n, of_l2);
+	}
+}
+
+static struct neigh *neigh_get(struct ec_l2 *l2, const struct ecp_addr *addr)
+{
+	struct neigh *n = neigh_find(l2, addr);
+	if (n)
+		return n;
+	if (l2->n_neighs >= NEIGHS_MAX)
+		neigh_evict(l2);
+	n = calloc(1, sizeof(*n));
+	if (!n)
+		return NULL;
+	n->l2 = l2;
+	n->addr = *addr;
+	TAILQ_INIT(&n->waiting);
+	LIST_INSERT_HEAD(neigh_bucket(l2, addr), n, of_bucket);
+	TAILQ_INSERT_TAIL(&l2->neighs, n, of_l2);
+	l2->n_neighs++;
+	return n;
 }
 
 static int tables_make(struct neighbours *all)
@@ -193,8 +224,8 @@ int eci_neigh_start(struct ec_l2 *l2)
 
 void eci_neigh_stop(struct ec_l2 *l2)
 {
-	while (!LIST_EMPTY(&l2->neighs))
-		neigh_free(LIST_FIRST(&l2->neighs));
+	while (!TAILQ_EMPTY(&l2->neighs))
+		neigh_free(TAILQ_FIRST(&l2->neighs));
 }
 
 void eci_neigh_join(struct ec_udp *udp)
@@ -219,7 +250,7 @@ void eci_neigh_forget(struct ec_udp *udp)
 	struct neigh *n;
 	struct waiting *w, *next;
 	eci_neigh_leave(udp);
-	LIST_FOREACH(n, &udp->l2->neighs, of_l2)
+	TAILQ_FOREACH(n, &udp->l2->neighs, of_l2)
 	for (w = TAILQ_FIRST(&n->waiting); w; w = next) {
 		next = TAILQ_NEXT(w, of_neigh);
 		if (w->udp != udp)
@@ -250,7 +281,7 @@ static int message_send(struct ec_l2 *l2, const struct ecp_neigh *message, unsig
 	return 0;
 }
 
-/* Ask for n; the answer, or the next time to ask, finds it on the list. */
+/* Ask for n; the answer, which may come while there is no room yet, finds it on the list. */
 static int neigh_ask(struct neigh *n, unsigned flags)
 {
 	struct neighbours *all = &n->l2->ep.relay->neigh;
@@ -258,13 +289,12 @@ static int neigh_ask(struct neigh *n, unsigned flags)
 	memcpy(request.mac, n->l2->addr.mac, ECP_MAC_LEN);
 	memcpy(request.ip, n->source, sizeof(request.ip));
 	memcpy(request.target, n->addr.ip, sizeof(request.target));
-	int r = message_send(n->l2, &request, flags);
 	if (n->asked)
 		TAILQ_REMOVE(&all->asking, n, of_asking);
 	n->asked++;
 	n->due = ec_now() + ASK_EVERY;
 	TAILQ_INSERT_TAIL(&all->asking, n, of_asking);
-	return r;
+	return message_send(n->l2, &request, flags);
 }
 
 /* From which address udp asks: its own; without one, IPv6 has another that is sure. */
@@ -291,6 +321,17 @@ static void neigh_learn(struct neigh *n, const uint8_t mac[ECP_MAC_LEN])
 	}
 }
 
+/* A stranger is not worth one that is asked for. */
+static void neigh_learn_asker(struct ec_l2 *l2, const struct ecp_addr *asker,
+			      const uint8_t mac[ECP_MAC_LEN])
+{
+	struct neigh *n = neigh_get(l2, asker);
+	if (n)
+		neigh_learn(n, mac);
+	if (l2->n_neighs > NEIGHS_MAX)
+		neigh_evict(l2);
+}
+
 /* Several UDP endpoints of one host have the same address: one of them answers for it. */
 static bool speaks_for_address(const struct ec_udp *udp)
 {
@@ -313,11 +354,8 @@ static void answer(const struct ec_udp *udp, const struct ecp_neigh *asked)
 	/* no room: as if the question had been lost, and asked again */
 	message_send(l2, &reply, EC_DONTWAIT | ECI_STAY);
 	/* who asks will soon be answered with more than that (RFC 826) */
-	if (l2->flags & EC_L2_RESOLVE && asked->have_mac && !ecp_addr_is_any(&asker)) {
-		struct neigh *n = neigh_get(l2, &asker);
-		if (n)
-			neigh_learn(n, asked->mac);
-	}
+	if (l2->flags & EC_L2_RESOLVE && asked->have_mac && !ecp_addr_is_any(&asker))
+		neigh_learn_asker(l2, &asker, asked->mac);
 }
 
 /* Everybody on these VLANs who has the address that is looked for; l2: if it is there. */
@@ -470,6 +508,7 @@ static ssize_t send_by_neigh(struct ec_udp *udp, const struct ecp_addr *to,
 		struct neigh *n = neigh_get(udp->l2, hop);
 		if (!n)
 			return eci_error_set(-ENOMEM, "out of memory");
+		n->used = true;
 		if (n->failed) {
 			neigh_free(n);
 			return eci_error_set(-EHOSTUNREACH, "no answer from the next hop");

@@ -344,6 +344,64 @@ START_TEST(test_arp_is_not_delivered)
 }
 END_TEST
 
+/* A question for 10.0.0.1 from that address at host, to a alone. */
+static void ask_as(struct ec_l2 *host, const struct ec_l2 *a, unsigned number)
+{
+	uint8_t packet[ECP_NEIGH_LEN_MAX], dst[6];
+	uint16_t ethertype;
+	struct ecp_neigh n = {.family = 4,
+			      .ip = {10, 1, (uint8_t)(number >> 8), (uint8_t)number},
+			      .target = {10, 0, 0, 1}};
+	memcpy(n.mac, ec_l2_addr(host)->mac, 6);
+	size_t len = ecp_neigh_build(&n, packet, &ethertype, dst);
+	ck_assert_int_eq(
+	    ec_l2_send(host, packet, len, ethertype, ec_l2_addr(a)->mac, EC_MORE), len);
+}
+
+/* Does a datagram from udp to ip leave without a question that the listener hears? */
+static bool leaves_at_once(struct ec_udp *udp, struct ec_l2 *listener, const char *ip)
+{
+	struct ec_frame f;
+	ck_assert_int_eq(send_text(udp, "ping", ip, 0), 4);
+	ck_assert_int_eq(ec_relay_recv(relay, &f, 1, 5000), 1);
+	ck_assert_ptr_eq(f.l2, listener);
+	return f.ethertype == 0x0800;
+}
+
+/* Whoever asks is remembered, but not without bound; who is talked to is not forgotten for it. */
+START_TEST(test_many_ask)
+{
+	static const uint16_t types[] = {0x0806, 0x0800};
+	enum { N = 5000 };
+	struct ec_l2_opts opts = EC_L2_OPTS;
+	struct ec_l2addr addr;
+	struct ec_l2 *a = open_l2(links[0].l2_a, BOTH), *host;
+	struct ec_udp *udp = open_udp(a, links[0].a, 0, NULL);
+	struct ec_frame frames[64];
+	opts.flags = EC_L2_MULTICAST;
+	opts.ethertypes = types;
+	opts.n_ethertypes = 2;
+	ec_l2addr_parse(links[0].l2_b, &addr);
+	ck_assert_int_eq(ec_l2_open(&host, relay, &addr, &opts), 0);
+	unsigned answers = 0;
+	for (unsigned i = 0; i < N; i++) {
+		ask_as(host, a, i);
+		if (i % 50 != 49)
+			continue;
+		ec_relay_flush(relay);
+		while (answers <= i) {
+			int n = ec_relay_recv(relay, frames, 64, 5000);
+			ck_assert_int_gt(n, 0);
+			answers += (unsigned)n;
+		}
+		/* the first one is talked to all the while */
+		ck_assert(leaves_at_once(udp, host, "10.1.0.0"));
+	}
+	ck_assert(leaves_at_once(udp, host, "10.1.19.135")); /* the last */
+	ck_assert(!leaves_at_once(udp, host, "10.1.0.1"));
+}
+END_TEST
+
 /* The route was of the family that is gone: IPv6 is not sent to an IPv4 gateway. */
 START_TEST(test_another_family)
 {
@@ -403,6 +461,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_nobody, 0, 2);
 	tcase_add_test(tc, test_lent_frames_stay);
 	tcase_add_test(tc, test_arp_is_not_delivered);
+	tcase_add_test(tc, test_many_ask);
 	tcase_add_test(tc, test_another_family);
 	tcase_add_test(tc, test_stop_ends_what_waits);
 	suite_add_tcase(suite, tc);
