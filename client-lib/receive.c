@@ -238,6 +238,13 @@ static void frame_move(struct ec_frame *f, const uint8_t *to)
 	f->data = to;
 }
 
+static bool queue_is_full(const struct endpoint *ep, uint64_t size)
+{
+	const struct ec_relay *relay = ep->relay;
+	return ep->n_queued >= relay->queue_depth ||
+	       relay->queued_bytes + size > relay->queue_most;
+}
+
 /*
  * Drop the oldest until there is room for one frame more: the endpoint's own, for who gets much
  * and reads little shall not cost the others theirs; only without any, that of whoever has it.
@@ -245,11 +252,15 @@ static void frame_move(struct ec_frame *f, const uint8_t *to)
 static void queue_make_room(struct endpoint *ep, uint64_t size)
 {
 	struct ec_relay *relay = ep->relay;
-	while (!TAILQ_EMPTY(&relay->queued) &&
-	       (ep->n_queued >= relay->queue_depth ||
-		relay->queued_bytes + size > relay->queue_most)) {
-		struct queued *own = TAILQ_FIRST(&ep->queue);
-		eci_queued_free(relay, own ? own : TAILQ_FIRST(&relay->queued));
+	struct queued *next, *q = TAILQ_FIRST(&ep->queue);
+	for (; q && queue_is_full(ep, size); q = next) {
+		next = TAILQ_NEXT(q, of_endpoint);
+		eci_queued_free(relay, q);
+		relay->stats.rx_queue_drops++;
+	}
+	for (q = TAILQ_FIRST(&relay->queued); q && queue_is_full(ep, size); q = next) {
+		next = TAILQ_NEXT(q, of_relay);
+		eci_queued_free(relay, q);
 		relay->stats.rx_queue_drops++;
 	}
 }
