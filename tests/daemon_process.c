@@ -16,7 +16,7 @@
 /* On the memory relay, or with interface on a real one. */
 struct serving {
 	struct config config;
-	const char *interface, *backend;
+	const char *interface, *backend, *filter;
 };
 
 static int open_relay(struct relay *relay, const struct serving *s, char *text, size_t room)
@@ -24,8 +24,10 @@ static int open_relay(struct relay *relay, const struct serving *s, char *text, 
 	struct relay_config config = {.interface = RELAY_MEMORY_NAME};
 	if (!s->interface)
 		return relay_open_ops(relay, &relay_memory_ops, &config, text, room);
-	config = (struct relay_config){
-	    .interface = s->interface, .backend = s->backend, .promiscuous = true};
+	config = (struct relay_config){.interface = s->interface,
+				       .backend = s->backend,
+				       .filter = s->filter,
+				       .promiscuous = true};
 	return relay_open(relay, &config, text, room);
 }
 
@@ -120,7 +122,13 @@ void daemon_process_start(struct daemon_process *d, uint32_t max_clients,
 void daemon_process_start_on(struct daemon_process *d, const char *interface,
 			     const char *backend)
 {
-	struct serving s = {.interface = interface, .backend = backend};
+	daemon_process_start_filtered(d, interface, backend, NULL);
+}
+
+void daemon_process_start_filtered(struct daemon_process *d, const char *interface,
+				   const char *backend, const char *filter)
+{
+	struct serving s = {.interface = interface, .backend = backend, .filter = filter};
 	quiet_defaults(&s.config);
 	start(d, &s);
 }

@@ -26,6 +26,9 @@ void daemon_process_start(struct daemon_process *d, uint32_t max_clients,
 /* The same on a real interface, with this back-end. */
 void daemon_process_start_on(struct daemon_process *d, const char *interface,
 			     const char *backend);
+/* ... and a filter in libpcap's words; NULL: that of the claims. */
+void daemon_process_start_filtered(struct daemon_process *d, const char *interface,
+				   const char *backend, const char *filter);
 /* On the memory relay, with a configuration, but for its socket. */
 void daemon_process_start_config(struct daemon_process *d, const struct config *config);
 /* Ended with this signal and reaped. */
@@ -38,8 +41,7 @@ void daemon_process_stand_by(struct daemon_process *d, const struct config *conf
 void daemon_process_take_over(struct daemon_process *d);
 /* Its relay's counters. */
 void daemon_process_stats(const struct daemon_process *d, struct ecp_relay_stats *stats);
-/* Ended with SIGTERM.
-Its exit status, as of waitpid(2). */
+/* Ended with SIGTERM.  Its exit status, as of waitpid(2). */
 int daemon_process_stop(struct daemon_process *d);
 
 #endif
