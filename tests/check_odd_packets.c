@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static const char *const backends[] = {"af_packet", "af_packet_v3", "pcap"};
 #define N_BACKENDS 3
@@ -245,6 +247,91 @@ START_TEST(test_wrong_datagrams)
 }
 END_TEST
 
+/* RFC 768: without a sum, it is not looked at; RFC 8200, 8.1: over IPv6 there must be one. */
+START_TEST(test_no_sum)
+{
+	struct ec_relay_stats mine;
+	char buf[100] = "";
+	start(backends[_i / 2], 1500);
+	bool six = _i & 1;
+	struct ec_udp *udp = six ? udp6 : udp4;
+	struct packet p = datagram(six, "no sum");
+	put16_at(&p, (six ? 40 : 20) + 6, 0);
+	send_packet(&p, six, 0);
+	p = datagram(six, "a good one");
+	send_packet(&p, six, 0);
+	ec_udp_set_read_deadline(udp, ec_now() + 5000000000);
+	ck_assert_int_gt(ec_udp_recvfrom(udp, buf, sizeof(buf) - 1, 0, NULL, NULL), 0);
+	ck_assert_str_eq(buf, six ? "a good one" : "no sum");
+	ec_relay_stats(relay, &mine);
+	ck_assert_uint_eq(mine.rx_bad_checksum, six);
+	stop();
+}
+END_TEST
+
+static void sh(const char *command)
+{
+	ck_assert_msg(system(command) == 0, "%s", command);
+}
+
+/* A kernel at the other end, with everything it would leave to hardware. */
+static int kernel_peer(bool six, int type, struct sockaddr_storage *to)
+{
+	struct sockaddr_in *four = (struct sockaddr_in *)to;
+	struct sockaddr_in6 *to6 = (struct sockaddr_in6 *)to;
+	memset(to, 0, sizeof(*to));
+	if (six) {
+		sh("echo 0 >/proc/sys/net/ipv6/conf/" LINK_PEER_IF "/disable_ipv6 && "
+		   "ip addr add fd00::9/64 dev " LINK_PEER_IF " nodad && "
+		   "ip neigh replace fd00::1 lladdr " MAC " dev " LINK_PEER_IF);
+		to6->sin6_family = AF_INET6;
+		to6->sin6_port = htons(68);
+		inet_pton(AF_INET6, "fd00::1", &to6->sin6_addr);
+	} else {
+		sh("ip addr add 10.0.0.9/24 dev " LINK_PEER_IF " && "
+		   "ip neigh replace 10.0.0.1 lladdr " MAC " dev " LINK_PEER_IF);
+		four->sin_family = AF_INET;
+		four->sin_port = htons(68);
+		inet_pton(AF_INET, "10.0.0.1", &four->sin_addr);
+	}
+	int fd = socket(six ? AF_INET6 : AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	ck_assert_int_ge(fd, 0);
+	return fd;
+}
+
+static enum ecp_csum sum_of(const struct ec_frame *f)
+{
+	struct ecp_frame parsed;
+	ck_assert_int_eq(ecp_frame_parse(f->data, f->len, NULL, &parsed), ECP_FRAME_OK);
+	return ecp_l4_checksum_check(f->data, &parsed);
+}
+
+/* What such a kernel leaves unfinished is finished before anybody sees it, of TCP, too. */
+START_TEST(test_unfinished_sums)
+{
+	struct sockaddr_storage to;
+	struct ec_frame f;
+	start(backends[_i / 2], 1500);
+	bool six = _i & 1;
+	int fd = kernel_peer(six, SOCK_DGRAM, &to);
+	ck_assert_int_eq(
+	    sendto(fd, "unfinished", 10, 0, (struct sockaddr *)&to, sizeof(to)), 10);
+	receive(&f);
+	expect_payload(&f, six ? udp6 : udp4, "unfinished");
+	ck_assert_int_eq(sum_of(&f), ECP_CSUM_GOOD);
+	close(fd);
+	sh("ip addr flush dev " LINK_PEER_IF);
+	fd = kernel_peer(six, SOCK_STREAM, &to);
+	ck_assert(connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0 &&
+		  errno == EINPROGRESS);
+	receive(&f);
+	ck_assert(f.l2 == l2 && !f.udp && f.protocol == 6);
+	ck_assert_int_eq(sum_of(&f), ECP_CSUM_GOOD);
+	close(fd);
+	stop();
+}
+END_TEST
+
 /* Jumbo frames, both ways: 9216 bytes of payload, and one more is refused. */
 START_TEST(test_jumbo)
 {
@@ -289,6 +376,8 @@ int main(void)
 	tcase_add_loop_test(tc, test_padding, 0, N_BACKENDS);
 	tcase_add_loop_test(tc, test_fragments, 0, 2 * N_BACKENDS);
 	tcase_add_loop_test(tc, test_wrong_datagrams, 0, 2 * N_BACKENDS);
+	tcase_add_loop_test(tc, test_no_sum, 0, 2 * N_BACKENDS);
+	tcase_add_loop_test(tc, test_unfinished_sums, 0, 2 * N_BACKENDS);
 	tcase_add_loop_test(tc, test_jumbo, 0, N_BACKENDS);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
