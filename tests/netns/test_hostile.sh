@@ -3,7 +3,10 @@
 # killed at any moment, while an honest neighbour exchanges datagrams with a kernel peer and
 # loses none.  Afterwards nothing of them is left in the daemon.
 #
-# SOAK=1: two minutes and ten thousand deaths instead of seconds and two hundred.
+# The neighbour offers a fixed rate, and keeps nine tenths of what it had alone.  As many processes
+# that only burn the processor show how much of what is missing the daemon has nothing to do with.
+#
+# SOAK=1: ten minutes and ten thousand deaths instead of seconds and two hundred.
 set -u
 # shellcheck source=tests/netns/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -11,7 +14,7 @@ need_root
 begin
 
 if [ "${SOAK:-0}" = 1 ]; then
-	seconds=120 deaths=10000
+	seconds=600 deaths=10000
 else
 	seconds=6 deaths=200
 fi
@@ -21,6 +24,7 @@ harms=(scribble indices records forged doorbells memory flood descriptors churn 
 make_pair 1504 >/dev/null
 addr_add "$ns_p" "$if_p" 10.1.0.1/24
 ip -n "$ns_p" neigh add 10.1.0.2 lladdr $mac dev "$if_p" nud permanent
+ip -n "$ns_p" neigh add 10.1.0.3 lladdr 02:00:00:00:00:02 dev "$if_p" nud permanent
 peer_mac=$(ip -n "$ns_p" -j link show "$if_p" | sed 's/.*"address":"\([^"]*\)".*/\1/')
 start "${enter_p[@]}" "$build/tests/tool_udp_echo" 7 >"$work/echo.out"
 wait_for_line "$work/echo.out" ready "$started"
@@ -42,6 +46,26 @@ honest() {
 	"${as_client[@]}" "$build/tests/tool_ec_ping" -s "$sock" -m "$peer_mac" -n 25 \
 		$mac 10.1.0.2:1000 10.1.0.1:7
 }
+
+# A neighbour that offers so many datagrams a second until it is told to stop.
+rate=2000
+neighbour() { # OUTPUT
+	start "${as_client[@]}" "$build/tests/tool_neighbour" "$sock" 02:00:00:00:00:02 "$peer_mac" \
+		10.1.0.3:1000 10.1.0.1:7 $rate 86400 >"$1" 2>&1
+	neighbour=$started
+}
+# end_neighbour NAME OUTPUT: it has lost none.  Its rate is in $kept.
+end_neighbour() {
+	kill -TERM "$neighbour"
+	if wait "$neighbour"; then
+		ok "$1: the neighbour's $(cat "$2")"
+	else
+		not_ok "$1: the neighbour: $(tail -1 "$2")"
+	fi
+	kept=$(sed -n 's/ a second.*//p' "$2")
+}
+
+at_least() { [ "$1" -ge "$2" ] || { echo "$1, not $2"; return 1; }; }
 
 # What everybody who asked for multicast receives, and the deaf do not.
 start "${enter_p[@]}" python3 -c '
@@ -98,6 +122,30 @@ check "before: an honest neighbour is served" honest
 check "before: all are gone" all_gone
 fds_before=$(fds)
 
+# ---- what the neighbour has alone, and beside as many that burn the processor ----
+
+neighbour "$work/alone"
+sleep 3 # a rate is measured over time
+end_neighbour "alone" "$work/alone"
+alone=$kept
+check "alone: it gets the rate it offers" at_least "$alone" $((rate * 95 / 100))
+
+children=()
+for _ in "${harms[@]}"; do
+	start "${as_client[@]}" sh -c 'while :; do :; done'
+	children+=("$started")
+done
+neighbour "$work/burners"
+sleep 3
+end_neighbour "beside ${#harms[@]} burners" "$work/burners"
+for pid in "${children[@]}"; do
+	end_process "$pid"
+done
+check "all are gone again" all_gone
+
+# ---- the hostile ----
+
+neighbour "$work/beside"
 children=()
 for i in "${!harms[@]}"; do
 	start "${as_client[@]}" "$build/tests/tool_hostile" "$sock" "${harms[i]}" $seconds $((i + 1)) \
@@ -112,6 +160,8 @@ for i in "${!harms[@]}"; do
 		not_ok "${harms[i]}: $(tail -1 "$work/${harms[i]}.out")"
 	fi
 done
+end_neighbour "beside the hostile" "$work/beside"
+check "it keeps nine tenths of what it had alone" at_least "$kept" $((alone * 9 / 10))
 check "scribbling was found out" grep -qv 'ended 0 times' "$work/scribble.out"
 check "the deaf were counted, not waited for" [ "$(relay_counter rx_copies_full)" -gt 0 ]
 nothing_left "hostile"
