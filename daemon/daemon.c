@@ -15,6 +15,10 @@ static_assert((int)CONFIG_RELAYS_MAX <= (int)CONTROL_DATAPATHS, "control knows t
 
 #define FEW_FRAMES 8 /* more came at once, and more will */
 
+/* Descriptors at most: of the daemon itself and of its relays; of a client and its channel. */
+#define FDS            256
+#define FDS_PER_CLIENT 4
+
 static int64_t now_ns(void)
 {
 	struct timespec t;
@@ -289,6 +293,7 @@ int daemon_start_on_relays(struct daemon *daemon, unsigned n, const struct confi
 	daemon->loop = loop_new();
 	if (!daemon->loop)
 		return ecp_error_set(err, -ENOMEM, "cannot make the event loop");
+	int r = loop_reserve(FDS + config->max_clients * FDS_PER_CLIENT);
 	daemon->control.clients = (struct clients){
 	    .loop = daemon->loop,
 	    .max = config->max_clients,
@@ -300,7 +305,8 @@ int daemon_start_on_relays(struct daemon *daemon, unsigned n, const struct confi
 	daemon->pace.few = FEW_FRAMES;
 	daemon->pace.spin_ns = config->spin_us * INT64_C(1000);
 	memcpy(daemon->policy, config->policy, sizeof(daemon->policy));
-	int r = load_policy(daemon, err);
+	if (r == 0)
+		r = load_policy(daemon, err);
 	if (r == 0)
 		r = start_datapaths(daemon, n, config);
 	if (r == 0)

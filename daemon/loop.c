@@ -7,7 +7,9 @@
 #include <ev.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -46,8 +48,92 @@ struct loop {
 	bool watching;        /* they are in their sets */
 };
 
+/* ---- memory ---- */
+
+/*
+ * libev ends the process when it gets no memory.  What it makes, a few arrays that double as
+ * they fill, is bounded by the number of descriptors; so much is set aside at the start, and
+ * taken when there is nothing else.  What was taken stays taken.
+ */
+static struct {
+	uint8_t *memory;
+	size_t size, used;
+} reserve;
+
+/* Of all arrays together, with those that they have outgrown: 224 for libev 4.33 and 64 bits. */
+#define RESERVE_PER_FD 512
+#define RESERVE_BASE   (64u << 10)
+
+/* Before each block; blocks lie as malloc()'s do. */
+union head {
+	size_t size;
+	max_align_t align;
+};
+
+static union head *take_reserve(size_t size)
+{
+	size = (size + sizeof(union head) - 1) / sizeof(union head) * sizeof(union head);
+	if (size > reserve.size - reserve.used)
+		return NULL;
+	uint8_t *at = reserve.memory + reserve.used;
+	reserve.used += size;
+	return (union head *)(void *)at;
+}
+
+static bool is_reserve(const union head *block)
+{
+	const uint8_t *at = (const uint8_t *)block;
+	return reserve.memory && at >= reserve.memory && at < reserve.memory + reserve.size;
+}
+
+/* For libev: as realloc(), and a size of 0 frees. */
+static void *allocate(void *old, long size)
+{
+	union head *before = old ? (union head *)old - 1 : NULL, *block = NULL;
+	if (size > 0) {
+		size_t whole = sizeof(*block) + (size_t)size;
+		block = malloc(whole);
+		if (!block)
+			block = take_reserve(whole);
+		if (!block)
+			return NULL;
+		block->size = (size_t)size;
+	}
+	if (block && before)
+		memcpy(block + 1, before + 1,
+		       before->size < block->size ? before->size : block->size);
+	if (before && !is_reserve(before))
+		free(before);
+	return block ? block + 1 : NULL;
+}
+
+/* Written to, so that it is there and not only promised. */
+static int make_reserve(size_t size)
+{
+	if (reserve.size - reserve.used >= size)
+		return 0;
+	uint8_t *memory = reserve.used ? NULL : malloc(size);
+	if (!memory)
+		return -ENOMEM;
+	memset(memory, 0xff, size);
+	free(reserve.memory);
+	reserve.memory = memory;
+	reserve.size = size;
+	return 0;
+}
+
+int loop_reserve(unsigned fds)
+{
+	return make_reserve(RESERVE_BASE + (size_t)fds * RESERVE_PER_FD);
+}
+
+/* ---- the loop ---- */
+
 struct loop *loop_new(void)
 {
+	if (loop_reserve(0) < 0)
+		return NULL;
+	ev_set_allocator(allocate);
 	struct loop *loop = calloc(1, sizeof(*loop));
 	if (!loop)
 		return NULL;

@@ -29,6 +29,11 @@ struct loop_fd {
 
 struct loop *loop_new(void); /* NULL: out of memory or no epoll */
 void loop_free(struct loop *loop);
+/*
+ * Set memory aside for watching descriptors up to this number, so that a process without memory
+ * goes on.  0 or -ENOMEM.
+ */
+int loop_reserve(unsigned fds);
 
 /* 0 or -ENOMEM.  fd stays the caller's and must outlive the watch. */
 int loop_fd_start(struct loop *loop, struct loop_fd *watch, int fd, loop_fn *fn, void *arg);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -82,6 +83,69 @@ START_TEST(test_start_and_stop_twice)
 	ring();
 	loop_run(loop);
 	ck_assert_uint_eq(calls, 1);
+}
+END_TEST
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define COUNTED false /* the sanitizer has taken that place */
+static bool no_memory;
+static unsigned refused;
+#else
+#define COUNTED true
+extern void *__libc_malloc(size_t);
+static bool no_memory;
+static unsigned refused;
+
+void *malloc(size_t size)
+{
+	/* the watchers themselves are small, and none of libev's */
+	if (!no_memory || size <= 128)
+		return __libc_malloc(size);
+	refused++;
+	return NULL;
+}
+#endif
+
+#define MANY 4000 /* descriptors, all readable at once */
+
+static void count_call(void *arg)
+{
+	(void)arg;
+	if (++calls >= MANY)
+		loop_stop(loop);
+}
+
+/* libev would end the process. */
+START_TEST(test_out_of_memory)
+{
+	static struct loop_fd watches[MANY];
+	struct rlimit limit;
+	int first = -1;
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = limit.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	if (!COUNTED || limit.rlim_cur < MANY + 100) {
+		puts("SKIP: no memory for libev: a sanitizer, or a limit on descriptors");
+		return;
+	}
+	ck_assert_int_eq(loop_reserve(MANY + 100), 0);
+	ring();
+	no_memory = true;
+	for (unsigned i = 0; i < MANY; i++) {
+		int fd = dup(pipe_ends[0]);
+		first = first < 0 ? fd : first;
+		ck_assert_int_ge(fd, 0);
+		ck_assert_int_eq(
+		    loop_fd_start(loop, &watches[i], fd, count_call, &watches[i]), 0);
+	}
+	loop_run(loop);
+	no_memory = false;
+	ck_assert_uint_ge(calls, MANY);
+	ck_assert_uint_gt(refused, 3);
+	for (unsigned i = 0; i < MANY; i++)
+		loop_fd_stop(loop, &watches[i]);
+	for (unsigned i = 0; i < MANY; i++)
+		close(first + (int)i);
 }
 END_TEST
 
@@ -275,6 +339,7 @@ int main(void)
 	tcase_add_test(tc, test_idle_is_watched_while_blocking);
 	tcase_add_test(tc, test_idle_that_cannot_be_watched);
 	tcase_add_loop_test(tc, test_signals, 0, 2);
+	tcase_add_test(tc, test_out_of_memory);
 	tcase_add_test(tc, test_reload);
 	tcase_add_test(tc, test_timer);
 	tcase_add_loop_test(tc, test_notify, 0, 2);
