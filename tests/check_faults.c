@@ -7,8 +7,8 @@
  * hangs or keeps a descriptor, and the one who comes next is served.
  *
  * Allocations and calls are counted by the functions below, which stand in the C library's
- * place: those of this project's own code, not those that libev and cJSON make.  Not here yet:
- * system calls of the library.  The memory relay, which ends the test when memory runs out, is left out.
+ * place: those of this project's own code and libev's allocations, not those that cJSON makes.
+ * The memory relay, which ends the test when memory runs out, is left out.
  */
 #include "client-lib/etherconn.h"
 #include "daemon/daemon.h"
@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -104,6 +105,10 @@ STAND_IN(int, ftruncate, ENOSPC, (int fd, off_t n), SYS_ftruncate, fd, n)
 STAND_IN(int, fchmod, EPERM, (int fd, mode_t mode), SYS_fchmod, fd, mode)
 STAND_IN(int, pipe2, EMFILE, (int ends[2], int flags), SYS_pipe2, ends, flags)
 STAND_IN(int, socket, EMFILE, (int d, int t, int p), SYS_socket, d, t, p)
+STAND_IN(int, connect, EAGAIN, (int fd, const struct sockaddr *a, socklen_t n), SYS_connect,
+	 fd, a, n)
+STAND_IN(int, poll, ENOMEM, (struct pollfd * p, nfds_t n, int ms), SYS_poll, p, n, ms)
+STAND_IN(int, eventfd, EMFILE, (unsigned n, int flags), SYS_eventfd2, n, flags)
 STAND_IN(int, listen, EADDRINUSE, (int fd, int n), SYS_listen, fd, n)
 STAND_IN(int, epoll_ctl, ENOSPC, (int e, int o, int f, struct epoll_event *v),
 	 SYS_epoll_ctl, e, o, f, v)
@@ -453,6 +458,12 @@ START_TEST(test_client_allocations)
 }
 END_TEST
 
+START_TEST(test_client_calls)
+{
+	walk_all(harm_client, CALLS, "system calls of the library");
+}
+END_TEST
+
 int main(void)
 {
 	if (!COUNTED) {
@@ -470,6 +481,7 @@ int main(void)
 	tcase_add_test(tc, test_daemon_allocations);
 	tcase_add_test(tc, test_daemon_calls);
 	tcase_add_test(tc, test_client_allocations);
+	tcase_add_test(tc, test_client_calls);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
