@@ -71,7 +71,9 @@ static int channel_map(struct channel *ch)
 	if (c < 0)
 		return c;
 	ch->peer_fds[ECP_FD_C] = c;
-	void *c_map = mmap(NULL, c_size, PROT_READ, MAP_SHARED | MAP_POPULATE, c, 0);
+	/* never written to: only what may be written may be given back, before Linux 6.7 */
+	void *c_map =
+	    mmap(NULL, c_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, c, 0);
 	if (c_map == MAP_FAILED)
 		return -errno;
 	ch->c = c_map;
@@ -162,6 +164,14 @@ void channel_free(struct channel *ch)
 	free(ch->slots);
 	free(ch->used);
 	free(ch);
+}
+
+void channel_give_back(struct channel *ch, bool state_too)
+{
+	uint8_t *d = (uint8_t *)ch->d;
+	size_t skip = state_too ? 0 : ECP_CHANNEL_PAGE;
+	madvise(d + skip, ECP_CHANNEL_PAGE + ch->rx.size - skip, MADV_REMOVE);
+	madvise((void *)(uintptr_t)ch->c, ECP_CHANNEL_PAGE + ch->tx.size, MADV_REMOVE);
 }
 
 void channel_forget_peer_fds(struct channel *ch)

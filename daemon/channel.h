@@ -71,6 +71,12 @@ struct channel {
 int channel_new(struct channel **ret, uint32_t rx_size, uint32_t tx_size,
 		uint32_t max_slots, uint64_t session);
 void channel_free(struct channel *ch);
+/*
+ * Before channel_free(), for a client that is not to read on: the pages go back to the kernel
+ * although it may keep the memory mapped, or its descriptors; what it touches from now on is
+ * its own to pay for.  state_too: also the page that says how the channel ended.
+ */
+void channel_give_back(struct channel *ch, bool state_too);
 /* The client's descriptors were sent: close our copies. */
 void channel_forget_peer_fds(struct channel *ch);
 

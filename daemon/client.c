@@ -6,6 +6,7 @@
 #include "daemon/log.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -64,12 +65,54 @@ struct client *client_new(struct clients *all, int fd, loop_fn *on_request)
 	return client;
 }
 
+/* ---- memory ---- */
+
+/* An endpoint with its places in the channel and in the tables, which double as they fill. */
+#define ENDPOINT_MEMORY (sizeof(struct endpoint) + 128)
+
+int client_take_memory(struct client *client, uint64_t bytes, struct ecp_error *err)
+{
+	struct clients *all = client->all;
+	if (all->max_memory && all->memory + bytes > all->max_memory)
+		return ecp_error_set(err, -EDQUOT,
+				     "no memory for clients is left: \"max_memory_mib\" is "
+				     "%" PRIu64 ", and they have %" PRIu64 " KiB",
+				     all->max_memory >> 20, all->memory >> 10);
+	all->memory += bytes;
+	client->memory += bytes;
+	return 0;
+}
+
+static void give_memory(struct client *client, uint64_t bytes)
+{
+	client->all->memory -= bytes;
+	client->memory -= bytes;
+}
+
+/* Those that are closed stay in the pool. */
+static int take_endpoint_memory(struct client *client, struct ecp_error *err)
+{
+	if (client->channel->n_endpoints < client->charged)
+		return 0;
+	int r = client_take_memory(client, ENDPOINT_MEMORY, err);
+	client->charged += r == 0;
+	return r;
+}
+
+/* ---- ends ---- */
+
+enum end {
+	END_ITSELF,  /* nobody reads any more */
+	END_BROKEN,  /* it may not */
+	END_OBEYING, /* it reads what is there, and goes elsewhere */
+};
+
 /*
  * What it had sent before it ended goes out; with its endpoints closed, what is beyond that is
  * counted.  UDP endpoints go with the L2 endpoint beneath them, so whatever order the numbers
  * are in nothing is left standing on nothing.
  */
-static void client_detach(struct client *client)
+static void client_detach(struct client *client, enum end end)
 {
 	struct channel *ch = client->channel;
 	datapath_tx_last(client->dp, ch);
@@ -81,6 +124,8 @@ static void client_detach(struct client *client)
 		datapath_tx_last(client->dp, ch);
 	loop_fd_stop(client->all->loop, &client->bell);
 	datapath_detach(client->dp, ch);
+	if (end != END_OBEYING)
+		channel_give_back(ch, end == END_ITSELF);
 	channel_free(ch);
 }
 
@@ -110,16 +155,19 @@ static void tell_gone(const struct client *client, const char *why)
 	client_tell(client, &event);
 }
 
-static void client_finish(struct client *client, const char *why)
+static void client_finish(struct client *client, enum end end, const char *why)
 {
 	struct clients *all = client->all;
 	monitors_remove(&all->monitors, &client->monitor);
 	tell_gone(client, why);
 	log_debug("client %u (pid %u, %s) is gone", client->id, client->pid, client->comm);
 	if (client->channel)
-		client_detach(client);
+		client_detach(client, end);
+	if (client->capture && end != END_OBEYING)
+		channel_give_back(client->capture->channel, end == END_ITSELF);
 	if (client->capture)
 		client_capture_end(client);
+	give_memory(client, client->memory);
 	loop_fd_stop(all->loop, &client->request);
 	close(client->fd);
 	if (client->prev)
@@ -136,19 +184,29 @@ static void client_finish(struct client *client, const char *why)
 
 void client_free(struct client *client)
 {
-	client_finish(client, "it has closed the connection");
+	client_finish(client, END_ITSELF, "it has closed the connection");
 }
 
 void client_leave(struct client *client)
 {
-	client_finish(client, "the daemon ends");
+	client_finish(client, END_OBEYING, "the daemon ends");
+}
+
+static void end_for_good(struct client *client, enum end end, const char *why)
+{
+	if (client->channel)
+		channel_set_state(client->channel, ECP_CHANNEL_ENDED);
+	client_finish(client, end, why);
 }
 
 void client_end(struct client *client, const char *why)
 {
-	if (client->channel)
-		channel_set_state(client->channel, ECP_CHANNEL_ENDED);
-	client_finish(client, why);
+	end_for_good(client, END_BROKEN, why);
+}
+
+void client_kill(struct client *client)
+{
+	end_for_good(client, END_OBEYING, "an operator has ended it");
 }
 
 struct client *client_after(const struct clients *all, uint32_t id)
@@ -219,15 +277,23 @@ int client_attach(struct client *client, struct datapath *dp, uint32_t rx_ring,
 	if (client->capture)
 		return ecp_error_set(err, -EALREADY, "this connection captures");
 	struct channel *ch;
+	uint64_t memory = 2 * (uint64_t)ECP_CHANNEL_PAGE + rx_ring + tx_ring;
+	if (client_take_memory(client, memory, err) < 0) {
+		client_denied(client, err);
+		return err->code;
+	}
 	int r = channel_new(&ch, rx_ring, tx_ring, all->max_endpoints, all->session);
-	if (r < 0)
+	if (r < 0) {
+		give_memory(client, memory);
 		return ecp_error_set(err, r, "cannot make the rings: %s", strerror(-r));
+	}
 	r = loop_fd_start(all->loop, &client->bell, ch->bell_tx, client_bell, client);
 	if (r == 0)
 		r = datapath_attach(dp, ch);
 	if (r < 0) {
 		loop_fd_stop(all->loop, &client->bell);
 		channel_free(ch);
+		give_memory(client, memory);
 		return ecp_error_set(err, r, "cannot attach to %s: %s",
 				     dp->relay.netif.name, strerror(-r));
 	}
@@ -405,6 +471,10 @@ int client_open(struct client *client, const struct ecp_open_item *item,
 	err->code = 0;
 	if (!ch)
 		return ecp_error_set(err, -ENOTCONN, "attach to an interface first");
+	if (take_endpoint_memory(client, err) < 0) {
+		client_denied(client, err);
+		return err->code;
+	}
 	struct endpoint *ep = ecp_pool_get(&client->pool);
 	if (!ep)
 		return ecp_error_set(err, -ENOMEM, "out of memory");

@@ -21,7 +21,8 @@ struct clients {
 	struct loop *loop;
 	struct client *first;
 	uint32_t n, max;
-	uint32_t max_endpoints; /* of one client */
+	uint32_t max_endpoints;      /* of one client */
+	uint64_t memory, max_memory; /* bytes of all: rings, endpoints; max 0: no limit */
 	uint32_t last_id;
 	uint64_t session; /* this life of the daemon */
 	uid_t uid;        /* who the daemon is once it serves */
@@ -52,6 +53,8 @@ struct client {
 	struct loop_fd request, bell;
 	struct datapath *dp; /* NULL until it attaches */
 	struct channel *channel;
+	uint64_t memory;         /* its part of all->memory, until it ends */
+	uint32_t charged;        /* endpoints in it: the most there ever were */
 	struct ecp_pool pool;    /* of its endpoints */
 	struct capture *capture; /* of these datapaths; then it has no channel */
 	struct datapath *captured;
@@ -66,10 +69,11 @@ struct client {
  */
 struct client *client_new(struct clients *all, int fd, loop_fn *on_request);
 /*
- * End it, telling it not to come back: it was killed, or has broken a rule.  why: one clause,
- * for those who monitor.
+ * End it, telling it not to come back: it has broken a rule.  why: one clause, for those who
+ * monitor.  It reads no more of what was received for it.
  */
 void client_end(struct client *client, const char *why);
+void client_kill(struct client *client);  /* so, too, but it may read what is there */
 void client_free(struct client *client);  /* it hung up */
 void client_leave(struct client *client); /* the daemon ends: it may come back to another */
 
@@ -120,6 +124,12 @@ void client_capture_end(struct client *client);
 
 /* A ring's size that is none is an error. */
 int client_check_ring(const char *which, uint32_t size, struct ecp_error *err);
+
+/*
+ * So many bytes more of all clients' memory, for this one; they are given back when it ends.
+ * 0, or -EDQUOT if there are not so many, which is counted and logged as a denial.
+ */
+int client_take_memory(struct client *client, uint64_t bytes, struct ecp_error *err);
 
 /* ---- client_policy.c: each 0, or err->code with *err set, as above ---- */
 

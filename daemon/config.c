@@ -13,9 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CLIENTS_DEFAULT   256
-#define CLIENTS_MAX       4096
-#define ENDPOINTS_DEFAULT 65536
+#define CLIENTS_DEFAULT    256
+#define CLIENTS_MAX        4096
+#define ENDPOINTS_DEFAULT  65536
+#define MEMORY_DEFAULT_MIB 2048
 
 void config_defaults(struct config *config)
 {
@@ -23,6 +24,7 @@ void config_defaults(struct config *config)
 	    .log_level = LOG_LEVEL_INFO,
 	    .max_clients = CLIENTS_DEFAULT,
 	    .max_endpoints = ENDPOINTS_DEFAULT,
+	    .max_memory_mib = MEMORY_DEFAULT_MIB,
 	    .seccomp = true,
 	};
 	snprintf(config->socket, sizeof(config->socket), "%s", ECP_SOCK_PATH);
@@ -202,8 +204,10 @@ static void read_root(struct config *config, const struct ecp_json *root,
 		      struct ecp_error *err)
 {
 	static const char *const keys[] = {
-	    "socket",        "user",   "group",   "capture_group", "log",    "max_clients",
-	    "max_endpoints", "policy", "spin_us", "seccomp",       "relays", NULL};
+	    "socket", "user",        "group",         "capture_group",
+	    "log",    "max_clients", "max_endpoints", "max_memory_mib",
+	    "policy", "spin_us",     "seccomp",       "relays",
+	    NULL};
 	if (!ecp_json_check_keys(root, "the configuration", keys, err))
 		return;
 	read_string(config, root, "socket", set_socket, err);
@@ -216,6 +220,8 @@ static void read_root(struct config *config, const struct ecp_json *root,
 						     config->max_clients, err);
 	config->max_endpoints = (uint32_t)ecp_json_u64(
 	    root, "max_endpoints", 1, CONFIG_ENDPOINTS_MAX, config->max_endpoints, err);
+	config->max_memory_mib = (uint32_t)ecp_json_u64(
+	    root, "max_memory_mib", 1, CONFIG_MEMORY_MAX_MIB, config->max_memory_mib, err);
 	config->spin_us =
 	    (uint32_t)ecp_json_u64(root, "spin_us", 0, CONFIG_SPIN_MAX, 0, err);
 	config->seccomp = ecp_json_bool(root, "seccomp", config->seccomp, err);

@@ -4,7 +4,7 @@
  * The file is JSON with comments:
  *
  *   { "socket": "/run/etherconnd/etherconnd.sock", "group": "etherconn", "user": "etherconnd",
- *     "log": "info", "max_clients": 256, "max_endpoints": 65536,
+ *     "log": "info", "max_clients": 256, "max_endpoints": 65536, "max_memory_mib": 2048,
  *     "policy": "/etc/etherconnd.policy", "seccomp": true,
  *     "relays": [ { "interface": "eth1", "backend": "af_packet", "promiscuous": true,
  *                   "send": "auto", "frame_size": 1522, "ring_frames": 8192 } ] }
@@ -17,10 +17,11 @@
 #include "daemon/relay.h"
 #include "proto/json.h"
 
-#define CONFIG_RELAYS_MAX    16
-#define CONFIG_SPIN_MAX      1000000 /* a second */
-#define CONFIG_PATH          256
-#define CONFIG_ENDPOINTS_MAX ((1 << 24) - 1) /* of one client; control.c's cursor */
+#define CONFIG_RELAYS_MAX     16
+#define CONFIG_SPIN_MAX       1000000 /* a second */
+#define CONFIG_PATH           256
+#define CONFIG_MEMORY_MAX_MIB (1 << 20)
+#define CONFIG_ENDPOINTS_MAX  ((1 << 24) - 1) /* of one client; control.c's cursor */
 
 struct config_relay {
 	char interface[NETIF_NAME];
@@ -45,6 +46,7 @@ struct config {
 	enum log_level log_level;
 	uint32_t max_clients;     /* connections at one time */
 	uint32_t max_endpoints;   /* per client */
+	uint32_t max_memory_mib;  /* of all clients: rings, endpoints */
 	uint32_t spin_us;         /* look again for so long before sleeping */
 	char policy[CONFIG_PATH]; /* its file; "": the default policy */
 	bool seccomp;             /* only the system calls of syscalls.c once it serves */

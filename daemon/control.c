@@ -188,7 +188,7 @@ static int serve_kill(struct control *control, const struct client *client, uint
 		return ecp_error_set(err, -EINVAL, "client %u is the one that asks", id);
 	log_info("pid %u (%s) ended client %u (pid %u, %s)", client->pid, client->comm, id,
 		 victim->pid, victim->comm);
-	client_end(victim, "an operator has ended it");
+	client_kill(victim);
 	reply->type = ECP_REP_DONE;
 	return 0;
 }

@@ -298,6 +298,7 @@ int daemon_start_on_relays(struct daemon *daemon, unsigned n, const struct confi
 	    .loop = daemon->loop,
 	    .max = config->max_clients,
 	    .max_endpoints = config->max_endpoints,
+	    .max_memory = (uint64_t)config->max_memory_mib << 20,
 	    .have_capture_group = config->have_capture_group,
 	    .capture_group = config->capture_group,
 	};

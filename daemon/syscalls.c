@@ -80,6 +80,7 @@ static const struct row rows[] = {
     IF(mmap, ITSELF, NONE_OF(2, PROT_EXEC)),
     CALL(mremap, ITSELF),
     IF(madvise, ITSELF, INT(2, MADV_HUGEPAGE)), /* proto/pool.c */
+    IF(madvise, ITSELF, INT(2, MADV_REMOVE)),   /* channel.c */
     CALL(munmap, ITSELF),
     CALL(clock_gettime, ITSELF),
     CALL(rt_sigreturn, ITSELF),

@@ -34,7 +34,8 @@ START_TEST(test_example)
 	    "who */\n"
 	    "  \"policy\": \"/etc/p\",\n"
 	    "  \"user\": \"nobody\", \"log\": \"debug\", \"max_clients\": 10,\n"
-	    "  \"max_endpoints\": 100, \"seccomp\": false, // of one client\n"
+	    "  \"max_endpoints\": 100, \"max_memory_mib\": 64, \"seccomp\": false, // of "
+	    "one client\n"
 	    "  \"relays\": [ { \"interface\": \"eth1\", \"backend\": \"pcap\",\n"
 	    "                \"send\": \"socket\",\n"
 	    "                \"promiscuous\": false, \"frame_size\": 1522,\n"
@@ -48,6 +49,7 @@ START_TEST(test_example)
 	ck_assert_str_eq(config.policy, "/etc/p");
 	ck_assert_uint_eq(config.max_clients, 10);
 	ck_assert_uint_eq(config.max_endpoints, 100);
+	ck_assert_uint_eq(config.max_memory_mib, 64);
 	ck_assert(!config.seccomp);
 	ck_assert_uint_eq(config.n_relays, 2);
 	ck_assert_str_eq(config.relays[0].interface, "eth1");
@@ -83,6 +85,8 @@ static const struct {
     {"{\"max_clients\": \"many\"}", "must be a number"},
     {"{\"seccomp\": 1}", "seccomp"},
     {"{\"max_endpoints\": 16777216}", "max_endpoints: must be from"},
+    {"{\"max_memory_mib\": 0}", "max_memory_mib: must be from"},
+    {"{\"max_memory_mib\": 1048577}", "max_memory_mib: must be from"},
     {"{\"relays\": {}}", "relays: must be an array"},
     {"{\"relays\": [7]}", "must be an object"},
     {"{\"relays\": [{}]}", "\"\" is not an interface name"},

@@ -22,6 +22,7 @@ static void check_config(const struct config *config)
 	MUST(memchr(config->socket, 0, sizeof(config->socket)) && config->socket[0]);
 	MUST(config->log_level <= LOG_LEVEL_DEBUG);
 	MUST(config->max_clients >= 1 && config->max_clients <= 4096);
+	MUST(config->max_memory_mib >= 1 && config->max_memory_mib <= 1 << 20);
 	MUST(config->max_endpoints >= 1 && config->max_endpoints <= CONFIG_ENDPOINTS_MAX);
 	MUST(config->n_relays <= CONFIG_RELAYS_MAX);
 	for (unsigned i = 0; i < config->n_relays; i++)
