@@ -27,9 +27,9 @@ struct clients {
 	uint64_t session; /* this life of the daemon */
 	uid_t uid;        /* who the daemon is once it serves */
 	bool have_capture_group;
-	gid_t capture_group;   /* who may be a default receiver, beside root */
-	struct policy *policy; /* ours; NULL: the default one */
-	struct denials denials;
+	gid_t capture_group;           /* who may be a default receiver, beside root */
+	struct policy *policy;         /* ours; NULL: the default one */
+	struct denials denials, ended; /* ended: refused as connections, too */
 	struct monitors monitors;
 };
 

@@ -25,8 +25,7 @@ int client_capture(struct client *client, struct datapath *dps, unsigned n, uint
 				     client->capture ? "captures" : "is attached");
 	if (judge_all(client, dps, n, &ring, err) < 0)
 		return err->code;
-	if (client_take_memory(client, 2 * (uint64_t)ECP_CHANNEL_PAGE + ring, err) <
-	    0) {
+	if (client_take_memory(client, 2 * (uint64_t)ECP_CHANNEL_PAGE + ring, err) < 0) {
 		client_denied(client, err);
 		return err->code;
 	}

@@ -347,7 +347,8 @@ static void on_request(void *arg)
 
 	int r = send_reply(control, client);
 	if (r < 0) {
-		log_warning(
+		denials_log(
+		    &control->clients.ended, bucket_clock_ns(),
 		    "client %u (pid %u, %s) ended: it does not take its replies: %s",
 		    client->id, client->pid, client->comm, strerror(-r));
 		client_end(client, "it does not take its replies");
@@ -377,7 +378,8 @@ static void on_accept(void *arg)
 			      "%u clients are connected: no more are allowed",
 			      control->clients.n);
 		refuse(control, fd, &err);
-		log_warning("a connection was refused: %s", err.text);
+		denials_log(&control->clients.ended, bucket_clock_ns(),
+			    "a connection was refused: %s", err.text);
 		close(fd);
 		return;
 	}
@@ -430,7 +432,8 @@ void control_end_broken(struct control *control)
 			      (c->capture && c->capture->channel->broken);
 		if (!broken)
 			continue;
-		log_warning(
+		denials_log(
+		    &control->clients.ended, bucket_clock_ns(),
 		    "client %u (pid %u, %s) ended: it wrote what is no record into its "
 		    "ring",
 		    c->id, c->pid, c->comm);

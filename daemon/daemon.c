@@ -86,6 +86,7 @@ static void on_tick(void *arg)
 	struct daemon *daemon = arg;
 	uint64_t now = bucket_clock_ns();
 	denials_tick(&daemon->control.clients.denials, now);
+	denials_tick(&daemon->control.clients.ended, now);
 	control_tick(&daemon->control);
 	if (daemon->link_fd < 0 || a_relay_is_lost(daemon))
 		control_look_at_interfaces(&daemon->control);
@@ -298,6 +299,7 @@ int daemon_start_on_relays(struct daemon *daemon, unsigned n, const struct confi
 	    .loop = daemon->loop,
 	    .max = config->max_clients,
 	    .max_endpoints = config->max_endpoints,
+	    .ended.sort = "ended",
 	    .max_memory = (uint64_t)config->max_memory_mib << 20,
 	    .have_capture_group = config->have_capture_group,
 	    .capture_group = config->capture_group,

@@ -9,6 +9,7 @@
 #include "proto/channel.h"
 #include "proto/msg.h"
 #include "tests/daemon_process.h"
+#include "tests/hostile.h"
 
 #include <check.h>
 #include <errno.h>
@@ -386,6 +387,31 @@ START_TEST(test_flood)
 }
 END_TEST
 
+/* Ended for a lie as often as it can be: each is told of, or counted in a line. */
+START_TEST(test_flood_of_ends)
+{
+	enum { N = 200 };
+	unsigned lines = 0, told = 0, more;
+	struct hostile h;
+	for (unsigned i = 0; i < N; i++) {
+		ck_assert_int_eq(hostile_open(&h, served.sock), 0);
+		h.written = 1;
+		hostile_show(&h);
+		ck_assert(hostile_is_ended(&h, 5000));
+		hostile_close(&h);
+	}
+	while (told < N) {
+		ck_assert_msg(next_line(5000), "%u of %u told in %u lines", told, N, lines);
+		const char *at = strstr(line, "ended: ");
+		ck_assert_msg(at != NULL, "%s", line);
+		lines++;
+		told += sscanf(at, "ended: %u more suppressed", &more) == 1 ? more : 1;
+	}
+	ck_assert_uint_eq(told, N);
+	ck_assert_uint_le(lines, 10 * (DENIALS_LINES + 1));
+}
+END_TEST
+
 #define S UINT64_C(1000000000)
 
 /* With the time given. */
@@ -572,6 +598,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_bad_file, 0, sizeof(wrong) / sizeof(*wrong));
 	tcase_add_test(tc, test_missing_file);
 	tcase_add_test(tc, test_flood);
+	tcase_add_test(tc, test_flood_of_ends);
 	tcase_add_loop_test(tc, test_what_if, 0, sizeof(what_if) / sizeof(*what_if));
 	tcase_add_test(tc, test_show);
 	tcase_add_test(tc, test_bad_file_at_start);
