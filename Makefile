@@ -108,7 +108,9 @@ $B/libetherconn.so: $B/$(soname)
 $B/examples/%: $B/obj/examples/%.o $B/libexample.a $B/libetherconn.so
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$Q$(CC) $(cflags) $(CFLAGS) $(ldflags) $(LDFLAGS) -o $@ $< $B/libexample.a -L$B -letherconn -Wl,-rpath,'$$ORIGIN/..'
+	$Q$(CC) $(cflags) $(CFLAGS) $(ldflags) $(LDFLAGS) -o $@ $< $B/libexample.a -L$B -letherconn \
+		$(example_libs) -Wl,-rpath,'$$ORIGIN/..'
+$B/examples/ev_ping: example_libs := -lev
 $B/tests/%: $B/obj/tests/%.o $B/libtest.a $B/libexample.a $B/libdaemon.a $B/libetherconn.a
 	@mkdir -p $(@D)
 	$(call say,LD)

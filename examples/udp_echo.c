@@ -3,7 +3,8 @@
  *
  *   udp_echo 02:00:00:00:00:01|100 10.0.0.1:7 [INTERFACE]
  *
- * The answer goes to the MAC address the question came from, so no ARP is needed.
+ * It is found by ARP and Neighbour Discovery.  The answer goes to the MAC address the question
+ * came from, so it need not look for anybody itself.
  */
 #include <etherconn.h>
 #include <stdio.h>
@@ -50,17 +51,19 @@ int main(int argc, char **argv)
 	struct ec_l2 *l2;
 	struct ec_udp *udp;
 	struct ec_l2addr addr;
+	struct ec_l2_opts l2_opts = EC_L2_OPTS;
 	struct ec_udp_opts opts = EC_UDP_OPTS;
 	uint8_t peer_mac[6];
 	if (argc < 3) {
 		fprintf(stderr, "usage: udp_echo MAC|VLAN... IP:PORT [INTERFACE]\n");
 		return 2;
 	}
+	l2_opts.flags = EC_L2_ANSWER;
 	opts.resolve = answer_to;
 	opts.resolve_arg = peer_mac;
 	if (ec_l2addr_parse(argv[1], &addr) < 0 ||
 	    ec_relay_open(&relay, argv[3], NULL) < 0 ||
-	    ec_l2_open(&l2, relay, &addr, NULL) < 0 ||
+	    ec_l2_open(&l2, relay, &addr, &l2_opts) < 0 ||
 	    ec_udp_open(&udp, l2, argv[2], &opts) < 0)
 		return complain();
 	return echo(relay, peer_mac);

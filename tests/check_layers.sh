@@ -19,7 +19,7 @@ faults() (
 	layer examples 'examples'
 	# one file owns each outside header
 	owner() { grep -rnE "include <$1" --include='*.[ch]' proto daemon client-lib ctl examples 2>/dev/null | grep -vE "^($2):"; }
-	owner 'ev\.h' 'daemon/loop\.c'
+	owner 'ev\.h' '(daemon/loop|examples/ev_ping)\.c'
 	owner 'pcap' '(daemon/relay_(pcap|pcapfile|filter)|ctl/expression)\.c'
 	owner 'linux/bpf\.h' 'daemon/kernel_filter\.c'
 	# the filter names the options that packet_ring.c uses
