@@ -155,9 +155,17 @@ char *ecp_vlans_format(const struct ecp_vlan *vlans, unsigned n,
 	return text;
 }
 
+/* "#0x0800", as newer releases of etherconn append it: or nothing. */
+static bool is_ethertype_suffix(const char *text)
+{
+	return !*text || (!strncmp(text, "#0x", 3) && strlen(text) == 7 &&
+			  strspn(text + 3, "0123456789abcdefABCDEF") == 4);
+}
+
 int ecp_l2addr_parse(const char *text, struct ecp_l2addr *addr)
 {
 	static const char prefix[] = "l2ep&";
+	char vlans[ECP_L2ADDR_TEXT];
 	struct ecp_l2addr found = {.n_vlans = 0};
 	if (!strncmp(text, prefix, sizeof(prefix) - 1))
 		text += sizeof(prefix) - 1;
@@ -165,9 +173,13 @@ int ecp_l2addr_parse(const char *text, struct ecp_l2addr *addr)
 	    mac_parse_head(text, found.mac) < 0)
 		return -EINVAL;
 	text += ECP_MAC_TEXT - 1;
-	if (*text && *text != '|')
+	const size_t len = strcspn(text, "#");
+	if ((len && *text != '|') || len >= sizeof(vlans) ||
+	    !is_ethertype_suffix(text + len))
 		return -EINVAL;
-	int n = ecp_vlans_parse(text, found.vlans);
+	memcpy(vlans, text, len);
+	vlans[len] = 0;
+	int n = ecp_vlans_parse(vlans, found.vlans);
 	if (n < 0)
 		return n;
 	found.n_vlans = (uint8_t)n;

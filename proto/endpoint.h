@@ -108,8 +108,9 @@ char *ecp_vlans_format(const struct ecp_vlan *vlans, unsigned n,
 		       char text[static ECP_VLANS_TEXT]);
 
 /*
- * "02:00:00:00:00:01|100|200", also with etherconn's prefix "l2ep&".  0 or -EINVAL with addr
- * untouched.  Formatting writes the form without the prefix and returns text.
+ * "02:00:00:00:00:01|100|200", also as etherconn writes it: "l2ep&" before, and an EtherType behind
+ * ("#0x0800"), which is no part of the address.  0 or -EINVAL with addr untouched.  Formatting
+ * writes the form without these and returns text.
  */
 int ecp_l2addr_parse(const char *text, struct ecp_l2addr *addr);
 char *ecp_l2addr_format(const struct ecp_l2addr *addr, char text[static ECP_L2ADDR_TEXT]);

@@ -90,18 +90,41 @@ END_TEST
 
 START_TEST(test_l2addr)
 {
-	static const char *const good[] = {MAC, MAC "|100", MAC "|4095|4095",
-					   "l2ep&" MAC "|1|2"};
-	static const char *const bad[] = {"",          "|100",    MAC "|", MAC "|1|2|3",
-					  MAC "|5000", MAC ".1x", MAC " ", MAC "100",
-					  "l2ep&",     "02:00"};
+	static const struct {
+		const char *text, *plain;
+	} good[] = {
+	    {MAC, MAC},
+	    {MAC "|100", MAC "|100"},
+	    {MAC "|4095|4095", MAC "|4095|4095"},
+	    {"l2ep&" MAC, MAC},
+	    {"l2ep&" MAC "|1|2", MAC "|1|2"},
+	    {"l2ep&" MAC "#0x0800", MAC},
+	    {"l2ep&" MAC "|1|2#0x86DD", MAC "|1|2"},
+	};
+	static const char *const bad[] = {"",
+					  "|100",
+					  MAC "|",
+					  MAC "|1|2|3",
+					  MAC "|5000",
+					  MAC ".1x",
+					  MAC " ",
+					  MAC "100",
+					  "l2ep&",
+					  "02:00",
+					  MAC "#",
+					  MAC "#0800",
+					  MAC "#0x800",
+					  MAC "#0x08000",
+					  MAC "#0x08g0",
+					  MAC "|#0x0800",
+					  MAC "|1#0x0800|2",
+					  "#0x0800"};
 	struct ecp_l2addr addr;
 	char text[ECP_L2ADDR_TEXT];
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
-		ck_assert_msg(ecp_l2addr_parse(good[i], &addr) == 0, "%s", good[i]);
-		const char *plain =
-		    strchr(good[i], '&') ? strchr(good[i], '&') + 1 : good[i];
-		ck_assert_str_eq(ecp_l2addr_format(&addr, text), plain);
+		ck_assert_msg(ecp_l2addr_parse(good[i].text, &addr) == 0, "%s",
+			      good[i].text);
+		ck_assert_str_eq(ecp_l2addr_format(&addr, text), good[i].plain);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		addr.n_vlans = 77;
