@@ -121,16 +121,27 @@ EC_API const uint8_t *ec_frame_src_mac(const struct ec_frame *frame)
 	return frame->data + ECP_MAC_LEN;
 }
 
-/* Ports stand in front of the payload only where it is a whole UDP datagram's. */
-static uint16_t udp_port(const struct ec_frame *frame, unsigned off)
+static bool has_ports(uint8_t protocol)
 {
-	return frame->flags & EC_FRAME_UDP ? get16(frame->payload - ECP_UDP_HLEN + off) : 0;
+	enum { DCCP = 33, SCTP = 132, UDP_LITE = 136 };
+	return protocol == ECP_IP_PROTO_TCP || protocol == ECP_IP_PROTO_UDP ||
+	       protocol == SCTP || protocol == DCCP || protocol == UDP_LITE;
+}
+
+/* They stand first in layer 4, which is the payload but for whole datagrams: it is behind. */
+static uint16_t port(const struct ec_frame *frame, unsigned off)
+{
+	if (frame->flags & EC_FRAME_UDP)
+		return get16(frame->payload - ECP_UDP_HLEN + off);
+	return frame->payload && frame->payload_len >= 4 && has_ports(frame->protocol)
+		   ? get16(frame->payload + off)
+		   : 0;
 }
 
 /* The addresses of an IP header: source, or the destination behind it. */
 int eci_frame_addr(const struct ec_frame *frame, bool destination, struct ecp_addr *ret)
 {
-	*ret = (struct ecp_addr){.port = udp_port(frame, destination ? 2 : 0)};
+	*ret = (struct ecp_addr){.port = port(frame, destination ? 2 : 0)};
 	if (frame->ethertype == ECP_ETHERTYPE_IPV4) {
 		ret->family = 4;
 		memcpy(ret->ip, frame->l3 + (destination ? 16 : 12), 4);

@@ -331,7 +331,7 @@ struct ecp_l2addr eci_l2addr_to_proto(const struct ec_l2addr *addr);
 void eci_addr_to_sockaddr(const struct ecp_addr *addr, struct sockaddr_storage *ret);
 /* 0 or -EAFNOSUPPORT, said. */
 int eci_addr_from_sockaddr(const struct sockaddr *sa, struct ecp_addr *ret);
-/* Source or destination of an IP packet, with its UDP port.  0 or -EAFNOSUPPORT. */
+/* Source or destination of an IP packet, with its port.  0 or -EAFNOSUPPORT. */
 int eci_frame_addr(const struct ec_frame *frame, bool destination, struct ecp_addr *ret);
 
 /* ---- receive.c ---- */

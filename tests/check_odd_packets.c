@@ -158,6 +158,15 @@ static void expect_payload(const struct ec_frame *f, const struct ec_udp *udp,
 	ck_assert_mem_eq(f->payload, payload, f->payload_len);
 }
 
+static unsigned port_of(const struct ec_frame *f,
+			int (*which)(const struct ec_frame *, struct sockaddr_storage *))
+{
+	struct sockaddr_storage a;
+	ck_assert_int_eq(which(f, &a), 0);
+	return ntohs(a.ss_family == AF_INET ? ((struct sockaddr_in *)&a)->sin_port
+					    : ((struct sockaddr_in6 *)&a)->sin6_port);
+}
+
 /* ---- what comes of them ---- */
 
 START_TEST(test_options_and_extensions)
@@ -209,11 +218,14 @@ START_TEST(test_fragments)
 	receive(&f);
 	ck_assert_ptr_eq(f.udp, six ? udp6 : udp4);
 	ck_assert(f.flags & EC_FRAME_FRAGMENT && !(f.flags & EC_FRAME_UDP));
+	ck_assert_uint_eq(port_of(&f, ec_frame_src), 67);
+	ck_assert_uint_eq(port_of(&f, ec_frame_dst), 68);
 	send_packet(&last, six, 0);
 	receive(&f);
 	ck_assert_ptr_null(f.udp);
 	ck_assert_ptr_eq(f.l2, l2);
 	ck_assert(f.flags & EC_FRAME_FRAGMENT);
+	ck_assert_uint_eq(port_of(&f, ec_frame_dst), 0);
 	stop();
 }
 END_TEST
@@ -326,6 +338,8 @@ START_TEST(test_unfinished_sums)
 		  errno == EINPROGRESS);
 	receive(&f);
 	ck_assert(f.l2 == l2 && !f.udp && f.protocol == 6);
+	ck_assert_uint_eq(port_of(&f, ec_frame_dst), 68);
+	ck_assert_uint_gt(port_of(&f, ec_frame_src), 1023);
 	ck_assert_int_eq(sum_of(&f), ECP_CSUM_GOOD);
 	close(fd);
 	stop();
