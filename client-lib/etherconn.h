@@ -51,8 +51,8 @@ struct ec_l2addr {
 };
 
 /*
- * "02:00:00:00:00:01", "02:00:00:00:00:01|100", "02:00:00:00:00:01|100|200" (outermost first).
- * 0 or -EINVAL with *addr untouched.
+ * "02:00:00:00:00:01", "02:00:00:00:00:01|100", "02:00:00:00:00:01|100|200" (outermost first), also
+ * as etherconn writes them.  0 or -EINVAL with *addr untouched.
  */
 int ec_l2addr_parse(const char *text, struct ec_l2addr *addr);
 /* The same form; text needs EC_L2ADDR_TEXT bytes and is returned. */
@@ -169,7 +169,7 @@ struct ec_frame {
 unsigned ec_frame_vlans(const struct ec_frame *frame, struct ec_vlan vlans[EC_VLANS_MAX]);
 const uint8_t *ec_frame_src_mac(const struct ec_frame *frame); /* 6 bytes in the frame */
 const uint8_t *ec_frame_dst_mac(const struct ec_frame *frame);
-/* IP source and destination, with UDP ports where there are any.  0 or -EAFNOSUPPORT (no IP). */
+/* IP source and destination, with UDP's, TCP's or SCTP's ports.  0 or -EAFNOSUPPORT (no IP). */
 int ec_frame_src(const struct ec_frame *frame, struct sockaddr_storage *addr);
 int ec_frame_dst(const struct ec_frame *frame, struct sockaddr_storage *addr);
 
@@ -202,6 +202,18 @@ struct ec_relay_stats {
 	uint64_t unclaimed; /* endpoints that the daemon does not give back: as of now */
 };
 void ec_relay_stats(const struct ec_relay *relay, struct ec_relay_stats *stats);
+
+/* One of the daemon's counters; the texts are static. */
+struct ec_counter {
+	const char *name; /* "rx_miss" */
+	const char *text; /* what it means */
+	uint64_t value;
+};
+/*
+ * What the daemon counts on the interface, for all its clients together: writes the first n of its
+ * counters and returns how many there are.  -ESHUTDOWN, -EDQUOT.  One control round trip.
+ */
+int ec_relay_counters(struct ec_relay *relay, struct ec_counter *counters, unsigned n);
 
 /* Flags of sends and receives. */
 enum ec_flags {

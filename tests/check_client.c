@@ -528,6 +528,48 @@ START_TEST(test_batch)
 }
 END_TEST
 
+static uint64_t counter(const char *name)
+{
+	struct ec_counter counters[64];
+	int n = ec_relay_counters(relay, counters, 64);
+	ck_assert_msg(n > 20 && n <= 64, "%d: %s", n, ec_error_text());
+	for (int i = 0; i < n; i++) {
+		ck_assert_uint_gt(strlen(counters[i].text), 0);
+		if (!strcmp(counters[i].name, name))
+			return counters[i].value;
+	}
+	ck_abort_msg("no %s", name);
+}
+
+/* The daemon's own, asked for by the program: etherconn's GetStats(). */
+START_TEST(test_counters)
+{
+	struct ec_counter few[2] = {{.value = 7}, {.value = 7}};
+	struct ec_l2 *a = open_raw(MAC1, 0), *b = open_raw(MAC2, 0);
+	for (unsigned i = 0; i < 5; i++) {
+		send_raw(a, mac_of(b), "x");
+		expect_raw(b, "x");
+	}
+	send_raw(a, everybody, "nobody asked for it");
+	send_raw(a, (uint8_t[6]){2, 9, 9, 9, 9, 9}, "nobody is there");
+	send_raw(a, mac_of(b), "x");
+	expect_raw(b, "x");
+	ck_assert_uint_eq(counter("tx_offered"), 8);
+	ck_assert_uint_eq(counter("tx"), 8);
+	ck_assert_uint_eq(counter("rx_offered"), 8);
+	ck_assert_uint_eq(counter("rx"), 6);
+	ck_assert_uint_eq(counter("rx_miss"), 1);
+	ck_assert_uint_eq(counter("rx_multicast_ignored"), 1);
+	ck_assert_int_gt(ec_relay_counters(relay, few, 1), 20);
+	ck_assert_str_eq(few[0].name, "rx_offered");
+	ck_assert(few[0].value == 8 && few[1].value == 7);
+	ck_assert_int_gt(ec_relay_counters(relay, NULL, 0), 20);
+	kill(served.pid, SIGKILL);
+	waitid(P_PID, (id_t)served.pid, &(siginfo_t){0}, WEXITED | WNOWAIT);
+	ck_assert_int_eq(ec_relay_counters(relay, few, 1), -ESHUTDOWN);
+}
+END_TEST
+
 /* ---- time ---- */
 
 START_TEST(test_deadlines)
@@ -881,6 +923,7 @@ int main(void)
 	tcase_add_test(tc, test_queues_share_a_bound);
 	tcase_add_test(tc, test_batch);
 	tcase_add_test(tc, test_many_in_one_call);
+	tcase_add_test(tc, test_counters);
 	tcase_add_test(tc, test_deadlines);
 	tcase_add_test(tc, test_fd_is_level_triggered);
 	tcase_add_test(tc, test_full_ring);

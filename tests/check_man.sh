@@ -72,6 +72,18 @@ verdict "etherconn-protocol.7 has every reply" \
 	"$(messages REP | grep -q . || echo "no reply was found"
 	messages REP | missing $protocol '^\.Cm WORD( \.)?$|\{"WORD"')"
 
+# Comments gone, one blank for many: {struct ec_vlan { uint16_t id; ... };}, a line each.
+structures() {
+	sed 's,/\*[^*]*\*/,,g' "$1" | sed '/\/\*/,/\*\//d' | tr -s ' \t\n' ' ' | sed 's/\* /*/g' |
+		grep -oE 'struct ec_[a-z0-9_]+ \{[^}]*\};'
+}
+missing_structures() { # the page's text in $work/pages
+	structures client-lib/etherconn.h >"$work/structures"
+	[ "$(wc -l <"$work/structures")" -gt 8 ] || echo "they were not found"
+	structures "$work/pages" | grep -vxFf - "$work/structures"
+}
+verdict "the library's pages have every structure as it is" "$(missing_structures)"
+
 for page in client-lib/*.3; do
 	awk '/^\.Sh EXAMPLES/ { on = 1 } on && /^\.Ed/ { exit } on && code; on && /^\.Bd/ { code = 1 }' \
 		"$page" | sed 's/\\e/\\/g; s/\\-/-/g' >"$work/example.c"
