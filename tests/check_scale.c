@@ -3,6 +3,8 @@
  * the sum that every frame is part of.
  */
 #include "client-lib/etherconn.h"
+#include "proto/msg.h"
+#include "proto/sock.h"
 #include "tests/daemon_process.h"
 #include "tests/frames.h"
 #include "tests/link.h"
@@ -12,9 +14,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TYPE 0x88b5
 #define PEER "02:00:00:00:ff:0b"
+
+static const char *const backends[] = {"af_packet", "af_packet_v3", "pcap"};
+#define N_BACKENDS 3
 
 static struct daemon_process served;
 static struct ec_relay *relay;
@@ -34,7 +40,7 @@ static struct ec_relay *connect_relay(uint32_t rx_ring)
 static void setup(void)
 {
 	link_make(1500);
-	daemon_process_start_on(&served, LINK_IF, "af_packet");
+	daemon_process_start_on(&served, LINK_IF, backends[0]);
 	relay = connect_relay(0);
 	raw.ethertypes = type_list;
 	raw.n_ethertypes = 1;
@@ -45,6 +51,17 @@ static void teardown(void)
 	ec_relay_close(relay);
 	daemon_process_stop(&served);
 	link_remove();
+}
+
+/* The fixture's is on the first of them. */
+static void restart_on(const char *backend)
+{
+	if (backend == backends[0])
+		return;
+	ec_relay_close(relay);
+	daemon_process_stop(&served);
+	daemon_process_start_on(&served, LINK_IF, backend);
+	relay = connect_relay(0);
 }
 
 static void send_to(const char *to, uint32_t number)
@@ -67,15 +84,16 @@ static void each_gets_its_own(unsigned n, void (*name)(unsigned i, char *to))
 	}
 	ck_assert_msg(ec_open_many(relay, claims, n, &raw, NULL) == n, "%s",
 		      ec_error_text());
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0, sent = 0; i < n; i++) {
 		struct ec_frame frame;
 		uint32_t number;
-		name(i, to);
-		send_to(to, i);
-		ck_assert_msg(ec_relay_recv(relay, &frame, 1, 5000) == 1, "%s: nothing",
-			      to);
+		for (; sent < n && sent < i + 50; sent++) {
+			name(sent, to);
+			send_to(to, sent);
+		}
+		ck_assert_msg(ec_relay_recv(relay, &frame, 1, 5000) == 1, "%u: nothing", i);
 		memcpy(&number, frame.l3, sizeof(number));
-		ck_assert_msg(frame.user == &claims[i] && number == i, "%s: another", to);
+		ck_assert_msg(frame.user == &claims[i] && number == i, "%u: another", i);
 	}
 	ec_relay_release(relay);
 	ec_close_many(claims, n);
@@ -99,18 +117,21 @@ static void name_same_vlan(unsigned i, char *to)
 
 START_TEST(test_all_vlans_at_once)
 {
+	restart_on(backends[_i]);
 	each_gets_its_own(4094, name_by_vlan);
 }
 END_TEST
 
 START_TEST(test_one_mac_on_many_vlans)
 {
+	restart_on(backends[_i]);
 	each_gets_its_own(2000, name_same_mac);
 }
 END_TEST
 
 START_TEST(test_many_macs_on_one_vlan)
 {
+	restart_on(backends[_i]);
 	each_gets_its_own(2000, name_same_vlan);
 }
 END_TEST
@@ -120,6 +141,7 @@ START_TEST(test_claims_under_traffic)
 {
 	struct ec_l2addr addr;
 	struct ec_l2 *stays;
+	restart_on(backends[_i]);
 	struct ec_relay *other = connect_relay(0);
 	struct ec_claim claims[100] = {0};
 	struct ec_frame frames[64];
@@ -204,16 +226,60 @@ static void send_cut(const struct test_frame *f, uint32_t cut)
 	link_send(frame, test_frame_build(f, frame) - cut);
 }
 
-static uint64_t sum_of_ends(const struct ecp_relay_stats *stats)
+static uint64_t sum_of_ends(const struct ecp_relay_stats *stats, char way)
 {
 	uint64_t sum = 0;
 	for (unsigned i = 0; i < ECP_N_RELAY_COUNTERS; i++) {
 		const struct ecp_counter *c = &ecp_relay_counters[i];
-		if (!strncmp(c->name, "rx", 2) &&
+		if (c->name[0] == way &&
 		    (c->kind == ECP_COUNTER_out || c->kind == ECP_COUNTER_drop))
 			sum += ecp_counter_get(c, stats);
 	}
 	return sum;
+}
+
+static void add(struct ecp_endpoint_stats *sum, const struct ecp_endpoint_stats *more)
+{
+	for (unsigned i = 0; i < ECP_N_ENDPOINT_COUNTERS; i++) {
+		const struct ecp_counter *c = &ecp_endpoint_counters[i];
+		ecp_counter_set(c, sum, ecp_counter_get(c, sum) + ecp_counter_get(c, more));
+	}
+}
+
+/* Over all clients, or all endpoints, as etherconnctl shows them. */
+static struct ecp_endpoint_stats sum_shown(enum ecp_show what)
+{
+	static struct ecp_reply reply;
+	static char text[ECP_MSG_MAX + 1];
+	struct ecp_request request = {.type = ECP_REQ_SHOW, .show = {.what = what}};
+	struct ecp_endpoint_stats sum = {0};
+	struct ecp_error err = {0};
+	int fd = ecp_sock_connect(served.sock);
+	do {
+		ck_assert_int_eq(ecp_ask(fd, &request, &reply, text, NULL, NULL, &err), 0);
+		ck_assert_int_eq(reply.type, ECP_REP_PAGE);
+		for (unsigned i = 0; i < reply.page.n; i++)
+			add(&sum, what == ECP_SHOW_CLIENTS
+				      ? &reply.page.clients[i].stats
+				      : &reply.page.endpoints[i].stats);
+		request.show.after = reply.page.next;
+	} while (reply.page.more);
+	close(fd);
+	return sum;
+}
+
+/* The relay's counters, its clients' and its endpoints' tell the same story. */
+static void check_shown(const struct ecp_relay_stats *relay_says)
+{
+	const struct ecp_endpoint_stats clients = sum_shown(ECP_SHOW_CLIENTS),
+					endpoints = sum_shown(ECP_SHOW_ENDPOINTS);
+	ck_assert_mem_eq(&clients, &endpoints, sizeof(clients));
+	ck_assert_uint_eq(endpoints.rx, relay_says->rx);
+	ck_assert_uint_eq(endpoints.rx_bytes, relay_says->rx_bytes);
+	ck_assert_uint_eq(endpoints.rx_buffer_full, relay_says->rx_buffer_full);
+	ck_assert_uint_eq(endpoints.tx, relay_says->tx);
+	ck_assert_uint_eq(endpoints.tx_bytes, relay_says->tx_bytes);
+	ck_assert_uint_eq(endpoints.tx_dropped, relay_says->tx_offered - relay_says->tx);
 }
 
 /*
@@ -224,26 +290,35 @@ START_TEST(test_every_frame_is_counted)
 {
 	static const char bad_udp[] =
 	    "E\0\0\x1c\0\0\0\0@\x11\0\0\n\0\0\x09\n\0\0\x01\0\x01\0\x02\0\x09\0";
+	static const uint8_t dst[6] = {2, 0, 0, 0, 0, 2};
 	struct ec_l2addr addr;
 	struct ec_l2 *l2, *two_tags, *end;
+	struct ec_udp *udp;
+	struct ec_relay_stats mine;
 	struct ecp_relay_stats s;
 	struct ec_frame frame;
 	uint32_t good = 0, in_ring = 0;
+	restart_on(backends[_i]);
 	struct ec_relay *narrow = connect_relay(64 << 10);
 	ec_l2addr_parse(PEER "|7", &addr);
 	ck_assert_int_eq(ec_l2_open(&l2, narrow, &addr, NULL), 0);
 	ec_l2addr_parse(PEER "|7|7", &addr); /* whoever has a third one looks like it */
 	ck_assert_int_eq(ec_l2_open(&two_tags, narrow, &addr, NULL), 0);
+	ck_assert_int_eq(ec_udp_open(&udp, l2, "10.0.0.1:3", NULL), 0);
 	ec_l2addr_parse("02:00:00:00:00:0c", &addr);
 	ck_assert_int_eq(ec_l2_open(&end, relay, &addr, &raw), 0);
 	for (unsigned i = 0; i < 50; i++) {
+		ck_assert_int_eq(ec_l2_send(l2, "sent", 4, 0x0800, dst, 0), 4);
+		ck_assert_int_eq(ec_l2_send(end, "sent", 4, TYPE, dst, 0), 4);
 		struct test_frame f = {.to = PEER "|7",
 				       .src_ip = "10.0.0.9:1",
 				       .dst_ip = "10.0.0.1:2",
 				       .payload = "0123456789",
 				       .len = 10};
-		for (unsigned n = 0; n < 20; n++, good++)
+		for (unsigned n = 0; n < 20; n++, good++) {
+			f.dst_ip = n % 3 ? "10.0.0.1:2" : "10.0.0.1:3";
 			send_cut(&f, 0);
+		}
 		send_cut(&f, 3); /* bad IP */
 		f.to = PEER "|8";
 		send_cut(&f, 0); /* foreign */
@@ -264,10 +339,17 @@ START_TEST(test_every_frame_is_counted)
 	}
 	send_to("02:00:00:00:00:0c", 0);
 	ck_assert_int_eq(ec_relay_recv(relay, &frame, 1, 5000), 1); /* all is dealt with */
-	daemon_process_stats(&served, &s);
+	do /* and what we sent is taken */
+		daemon_process_stats(&served, &s);
+	while (s.tx_offered < 100);
+	check_shown(&s);
 	while (ec_relay_recv(narrow, &frame, 1, 0) == 1)
 		in_ring++;
-	ck_assert_uint_eq(s.rx_offered, sum_of_ends(&s));
+	ck_assert_uint_eq(s.rx_offered, sum_of_ends(&s, 'r'));
+	ck_assert_uint_eq(s.tx_offered, sum_of_ends(&s, 't'));
+	ck_assert_uint_eq(s.tx, 100);
+	ec_relay_stats(narrow, &mine);
+	ck_assert_uint_eq(mine.rx, in_ring);
 	ck_assert_uint_eq(s.rx, in_ring + 1);
 	ck_assert_uint_gt(s.rx_buffer_full, 0);
 	ck_assert_uint_eq(s.rx + s.rx_buffer_full, good + 1);
@@ -291,12 +373,12 @@ int main(void)
 	TCase *tc = tcase_create("scale");
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_test(tc, test_all_vlans_at_once);
-	tcase_add_test(tc, test_one_mac_on_many_vlans);
-	tcase_add_test(tc, test_many_macs_on_one_vlan);
-	tcase_add_test(tc, test_claims_under_traffic);
+	tcase_add_loop_test(tc, test_all_vlans_at_once, 0, N_BACKENDS);
+	tcase_add_loop_test(tc, test_one_mac_on_many_vlans, 0, N_BACKENDS);
+	tcase_add_loop_test(tc, test_many_macs_on_one_vlan, 0, N_BACKENDS);
+	tcase_add_loop_test(tc, test_claims_under_traffic, 0, N_BACKENDS);
 	tcase_add_test(tc, test_unread_queues_are_bounded);
-	tcase_add_test(tc, test_every_frame_is_counted);
+	tcase_add_loop_test(tc, test_every_frame_is_counted, 0, N_BACKENDS);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
