@@ -15,7 +15,7 @@
 
 #define CLIENTS_DEFAULT    256
 #define CLIENTS_MAX        4096
-#define ENDPOINTS_DEFAULT  65536
+#define ENDPOINTS_DEFAULT  131072 /* 50,000 hosts with a UDP endpoint each, and room */
 #define MEMORY_DEFAULT_MIB 2048
 
 void config_defaults(struct config *config)

@@ -4,7 +4,7 @@
  * The file is JSON with comments:
  *
  *   { "socket": "/run/etherconnd/etherconnd.sock", "group": "etherconn", "user": "etherconnd",
- *     "log": "info", "max_clients": 256, "max_endpoints": 65536, "max_memory_mib": 2048,
+ *     "log": "info", "max_clients": 256, "max_endpoints": 131072, "max_memory_mib": 2048,
  *     "policy": "/etc/etherconnd.policy", "seccomp": true,
  *     "relays": [ { "interface": "eth1", "backend": "af_packet", "promiscuous": true,
  *                   "send": "auto", "frame_size": 1522, "ring_frames": 8192 } ] }
