@@ -17,6 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 static void setup(void)
 {
@@ -291,6 +293,71 @@ START_TEST(test_broadcast_is_one_record)
 }
 END_TEST
 
+/* ---- one descriptor for all ---- */
+
+static bool readable(int epoll, int timeout_ms)
+{
+	struct epoll_event event;
+	return epoll_wait(epoll, &event, 1, timeout_ms) == 1;
+}
+
+/* Level-triggered beneath epoll: readable as long as something is left, for whomever, and no longer. */
+START_TEST(test_one_descriptor)
+{
+	enum { N = 10 };
+	char src[ECP_ADDR_TEXT], dst[ECP_ADDR_TEXT];
+	struct ec_claim claims[2] = {{.local = NULL}};
+	struct epoll_event in = {.events = EPOLLIN};
+	unsigned got[2] = {0};
+	scene_start(_i);
+	claims[0].local = scene_address("me:68", dst);
+	for (unsigned i = 0; i < 2; i++) {
+		ec_l2addr_parse(i ? OTHER "|7" : MAC, &claims[i].addr);
+		claims[i].user = &got[i];
+	}
+	ck_assert_int_eq(ec_open_many(scene.relay, claims, 2, NULL, NULL), 2);
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, ec_relay_fd(scene.relay), &in), 0);
+	for (unsigned round = 1; round <= 3; round++) {
+		ck_assert_int_eq(ec_relay_recv(scene.relay, &(struct ec_frame){0}, 1, 0),
+				 0);
+		ck_assert(!readable(epoll, 0));
+		for (unsigned i = 0; i < N; i++)
+			scene_send(
+			    &(struct test_frame){.to = i % 2 ? OTHER "|7" : MAC,
+						 .src_ip = scene_address("peer:67", src),
+						 .dst_ip = scene_address("me:68", dst)});
+		for (unsigned n = 0; n < N;) {
+			struct ec_frame frames[3];
+			ck_assert(readable(epoll, 5000));
+			ck_assert(readable(epoll, 0)); /* still */
+			int some = ec_relay_recv(scene.relay, frames, 3, 0);
+			ck_assert_int_ge(some, 0);
+			for (int i = 0; i < some; i++, n++)
+				++*(unsigned *)frames[i].user;
+		}
+		ck_assert(got[0] == round * N / 2 && got[1] == round * N / 2);
+	}
+	/* set aside while another one was read, it is still unread */
+	char buf[100];
+	ck_assert_int_eq(ec_relay_recv(scene.relay, &(struct ec_frame){0}, 1, 0), 0);
+	ck_assert(!readable(epoll, 0));
+	scene_send(&(struct test_frame){.to = MAC,
+					.src_ip = scene_address("peer:67", src),
+					.dst_ip = scene_address("me:68", dst)});
+	ck_assert(readable(epoll, 5000));
+	while (ec_l2_recv(claims[1].l2, buf, sizeof(buf), EC_DONTWAIT, NULL) != -EAGAIN)
+		;
+	ck_assert(readable(epoll, 0));
+	ck_assert_int_eq(
+	    ec_udp_recvfrom(claims[0].udp, buf, sizeof(buf), EC_DONTWAIT, NULL, NULL), 0);
+	ck_assert_int_eq(ec_relay_recv(scene.relay, &(struct ec_frame){0}, 1, 0), 0);
+	ck_assert(!readable(epoll, 0));
+	close(epoll);
+	scene_stop();
+}
+END_TEST
+
 /* ---- several on one address ---- */
 
 START_TEST(test_ethertypes_to_their_endpoints)
@@ -466,6 +533,7 @@ int main(void)
 	const TTest *const tests[] = {test_filter_blocks,
 				      test_default_and_mirror,
 				      test_broadcast_is_one_record,
+				      test_one_descriptor,
 				      test_ethertypes_to_their_endpoints,
 				      test_ports_to_their_endpoints,
 				      test_shared_by_two_clients,

@@ -346,31 +346,41 @@ START_TEST(test_unfinished_sums)
 }
 END_TEST
 
-/* Jumbo frames, both ways: 9216 bytes of payload, and one more is refused. */
+/* Jumbo frames, both ways, with two tags, too: 9216 bytes of payload, and one more is refused. */
 START_TEST(test_jumbo)
 {
 	static uint8_t payload[9217], got[LINK_ROOM], frame[ECP_FRAME_MAX];
 	static const uint8_t dst[6] = {2, 0, 0, 0, 0, 2};
+	static const char *const to[] = {MAC, "02:00:00:00:00:03|100|200"};
+	struct ec_l2addr addr;
+	struct ec_l2 *tagged, *ends[2];
 	struct ec_frame f;
-	start(backends[_i], 9216);
+	bool tags = _i & 1;
+	start(backends[_i / 2], tags ? 9220 : 9216); /* the outer tag has room of its own */
+	ec_l2addr_parse(to[1], &addr);
+	ck_assert_int_eq(ec_l2_open(&tagged, relay, &addr, NULL), 0);
+	ends[0] = l2;
+	ends[1] = tagged;
 	for (unsigned i = 0; i < sizeof(payload); i++)
 		payload[i] = (uint8_t)(i * 7);
 	payload[0] = 0x45; /* IPv4 of that length */
 	payload[2] = 9216 >> 8;
 	payload[3] = 9216 & 255;
 	payload[9] = 99;
-	ck_assert_uint_eq(ec_l2_payload_max(l2), 9216);
-	ck_assert_int_eq(ec_l2_send_ip(l2, payload, 9217, dst, 0), -EMSGSIZE);
+	ck_assert_uint_eq(ec_l2_payload_max(ends[tags]), 9216);
+	ck_assert_int_eq(ec_l2_send_ip(ends[tags], payload, 9217, dst, 0), -EMSGSIZE);
 	link_forget();
-	ck_assert_int_eq(ec_l2_send_ip(l2, payload, 9216, dst, 0), 9216);
-	ck_assert_uint_eq(link_receive(got), 9216 + 14);
-	ck_assert_mem_eq(got + 14, payload, 9216);
-	link_send(frame, test_frame_build(&(struct test_frame){.to = MAC,
+	ck_assert_int_eq(ec_l2_send_ip(ends[tags], payload, 9216, dst, 0), 9216);
+	const uint32_t head = tags ? 22 : 14;
+	ck_assert_uint_eq(link_receive(got), 9216 + head);
+	ck_assert_mem_eq(got + head, payload, 9216);
+	link_send(frame, test_frame_build(&(struct test_frame){.to = to[tags],
 							       .ethertype = 0x0800,
 							       .payload = payload,
 							       .len = 9216},
 					  frame));
 	receive(&f);
+	ck_assert_ptr_eq(f.l2, ends[tags]);
 	ck_assert_uint_eq(f.l3_len, 9216);
 	ck_assert_mem_eq(f.l3, payload, 9216);
 	stop();
@@ -392,7 +402,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_wrong_datagrams, 0, 2 * N_BACKENDS);
 	tcase_add_loop_test(tc, test_no_sum, 0, 2 * N_BACKENDS);
 	tcase_add_loop_test(tc, test_unfinished_sums, 0, 2 * N_BACKENDS);
-	tcase_add_loop_test(tc, test_jumbo, 0, N_BACKENDS);
+	tcase_add_loop_test(tc, test_jumbo, 0, 2 * N_BACKENDS);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
