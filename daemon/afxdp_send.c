@@ -41,6 +41,8 @@
  */
 #include "daemon/afxdp_send.h"
 
+#include "daemon/handover.h"
+
 #include <errno.h>
 #include <linux/if_xdp.h>
 #include <stdlib.h>
@@ -359,6 +361,12 @@ static void tune(const struct afxdp_send *xs)
 	set_option(xs->fd, XDP_MAX_TX_SKB_BUDGET, &burst, sizeof(burst));
 }
 
+int afxdp_send_socket(void)
+{
+	int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
 static int open_all(struct afxdp_send *xs, const struct netif *netif, const char **why)
 {
 	*why = "AF_XDP with this MTU";
@@ -366,9 +374,11 @@ static int open_all(struct afxdp_send *xs, const struct netif *netif, const char
 		return -EMSGSIZE;
 	xs->chunk_size = netif->mtu + ECP_ETH_HLEN_MAX > CHUNK_MIN ? CHUNK_MAX : CHUNK_MIN;
 	*why = "AF_XDP socket";
-	int r = xs->fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+	int r = xs->fd = handover_take(HANDOVER_XDP, netif->name);
+	if (r == -ENOENT)
+		r = xs->fd = afxdp_send_socket();
 	if (r < 0)
-		return -errno;
+		return r;
 	*why = "AF_XDP memory (see LimitMEMLOCK=, ulimit -l)";
 	r = open_memory(xs);
 	if (r < 0)

@@ -18,6 +18,7 @@ struct afxdp_send;
  * could not be had: -EAFNOSUPPORT not in this kernel, -EMSGSIZE the MTU is too large,
  * -ENOBUFS the limit of locked memory, -EBUSY the queue has another AF_XDP socket, ...
  */
+int afxdp_send_socket(void); /* a bare one, or -errno */
 int afxdp_send_open(struct afxdp_send **ret, const struct netif *netif, const char **why);
 void afxdp_send_close(struct afxdp_send *xs);
 bool afxdp_send_fits(const struct afxdp_send *xs, uint32_t mtu);

@@ -274,18 +274,28 @@ static const char usage[] =
     "  -u, --user USER[:GROUP]  become this user once everything is open\n"
     "  -c, --config FILE        JSON, comments allowed; see etherconnd.conf(5)\n"
     "  -l, --log LEVEL          error, warning, info (default) or debug\n"
+    "  -H, --handover           only open sockets, for systemd to keep for a daemon\n"
+    "                           without privileges\n"
     "  -h, --help               this text\n"
     "  -V, --version            version\n";
 
-static const char short_options[] = "i:b:f:r:w:S:s:g:u:c:l:hV";
+static const char short_options[] = "i:b:f:r:w:S:s:g:u:c:l:HhV";
 static const struct option long_options[] = {
-    {"interface", required_argument, NULL, 'i'}, {"backend", required_argument, NULL, 'b'},
-    {"filter", required_argument, NULL, 'f'},    {"read", required_argument, NULL, 'r'},
-    {"write", required_argument, NULL, 'w'},     {"send", required_argument, NULL, 'S'},
-    {"socket", required_argument, NULL, 's'},    {"group", required_argument, NULL, 'g'},
-    {"user", required_argument, NULL, 'u'},      {"config", required_argument, NULL, 'c'},
-    {"log", required_argument, NULL, 'l'},       {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},         {NULL, 0, NULL, 0},
+    {"interface", required_argument, NULL, 'i'},
+    {"backend", required_argument, NULL, 'b'},
+    {"filter", required_argument, NULL, 'f'},
+    {"read", required_argument, NULL, 'r'},
+    {"write", required_argument, NULL, 'w'},
+    {"send", required_argument, NULL, 'S'},
+    {"socket", required_argument, NULL, 's'},
+    {"group", required_argument, NULL, 'g'},
+    {"user", required_argument, NULL, 'u'},
+    {"config", required_argument, NULL, 'c'},
+    {"handover", no_argument, NULL, 'H'},
+    {"log", required_argument, NULL, 'l'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
 };
 
 static enum config_action complain(const char *text)
@@ -364,6 +374,9 @@ static enum config_action take_option(struct config *config, struct command_line
 		break;
 	case 'l':
 		set_log_level(config, optarg, &err);
+		break;
+	case 'H':
+		config->hand_over = true;
 		break;
 	case 'h':
 		fputs(usage, stdout);

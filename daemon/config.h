@@ -49,6 +49,7 @@ struct config {
 	uint32_t max_memory_mib;  /* of all clients: rings, endpoints */
 	uint32_t spin_us;         /* look again for so long before sleeping */
 	char policy[CONFIG_PATH]; /* its file; "": the default policy */
+	bool hand_over;           /* do no more than that: handover.h */
 	bool seccomp;             /* only the system calls of syscalls.c once it serves */
 	unsigned n_relays;
 	struct config_relay relays[CONFIG_RELAYS_MAX];

@@ -3,6 +3,7 @@
  */
 #include "daemon/daemon.h"
 
+#include "daemon/handover.h"
 #include "daemon/names.h"
 #include "daemon/syscalls.h"
 #include "daemon/systemd.h"
@@ -150,24 +151,28 @@ static void on_reload(void *arg)
 
 /* ---- start and stop ---- */
 
+static struct relay_config relay_config_of(const struct config_relay *c)
+{
+	return (struct relay_config){
+	    .interface = c->interface,
+	    .backend = c->backend,
+	    .frame_size = c->frame_size,
+	    .ring_frames = c->ring_frames,
+	    .promiscuous = c->promiscuous,
+	    .filter = c->have_filter ? c->filter : NULL,
+	    .read = c->read[0] ? c->read : NULL,
+	    .write = c->write[0] ? c->write : NULL,
+	    .speed = c->speed,
+	    .send = c->send,
+	};
+}
+
 static int open_relays(struct daemon *daemon, const struct config *config,
 		       struct ecp_error *err)
 {
 	char text[ECP_ERROR_TEXT];
 	for (unsigned i = 0; i < config->n_relays; i++) {
-		const struct config_relay *c = &config->relays[i];
-		struct relay_config relay = {
-		    .interface = c->interface,
-		    .backend = c->backend,
-		    .frame_size = c->frame_size,
-		    .ring_frames = c->ring_frames,
-		    .promiscuous = c->promiscuous,
-		    .filter = c->have_filter ? c->filter : NULL,
-		    .read = c->read[0] ? c->read : NULL,
-		    .write = c->write[0] ? c->write : NULL,
-		    .speed = c->speed,
-		    .send = c->send,
-		};
+		const struct relay_config relay = relay_config_of(&config->relays[i]);
 		int r = relay_open(&daemon->datapaths[i].relay, &relay, text, sizeof(text));
 		if (r < 0) {
 			while (i--)
@@ -176,6 +181,23 @@ static int open_relays(struct daemon *daemon, const struct config *config,
 		}
 	}
 	return 0;
+}
+
+int daemon_hand_over(const struct config *config, struct ecp_error *err)
+{
+	char text[ECP_ERROR_TEXT];
+	int r = handover_wait(); /* is it there at all? */
+	for (unsigned i = 0; i < config->n_relays && r == 0; i++) {
+		const struct relay_config relay = relay_config_of(&config->relays[i]);
+		r = relay_hand_over(&relay, text, sizeof(text));
+		if (r < 0)
+			return ecp_error_set(err, r, "%s", text);
+	}
+	if (r == 0)
+		r = handover_wait();
+	if (r < 0)
+		ecp_error_set(err, r, "cannot hand over to systemd: %s", strerror(-r));
+	return r;
 }
 
 static int start_datapaths(struct daemon *daemon, unsigned n, const struct config *config)
@@ -332,6 +354,7 @@ int daemon_start_on_relays(struct daemon *daemon, unsigned n, const struct confi
 int daemon_start(struct daemon *daemon, const struct config *config, struct ecp_error *err)
 {
 	int r = open_relays(daemon, config, err);
+	handover_end();
 	return r < 0 ? r : daemon_start_on_relays(daemon, config->n_relays, config, err);
 }
 

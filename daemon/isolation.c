@@ -84,13 +84,6 @@ static int caps_get(struct __user_cap_data_struct caps[static CAP_WORDS])
 	return syscall(SYS_capget, &head, caps) < 0 ? -errno : 0;
 }
 
-static int caps_clear(void)
-{
-	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct none[CAP_WORDS] = {0};
-	return syscall(SYS_capset, &head, none) < 0 ? -errno : 0;
-}
-
 static bool caps_has(unsigned cap)
 {
 	struct __user_cap_data_struct caps[CAP_WORDS] = {0};
@@ -120,6 +113,16 @@ static bool caps_are_none(void)
 	for (unsigned i = 0; i < CAP_WORDS; i++)
 		any |= caps[i].effective | caps[i].permitted | caps[i].inheritable;
 	return any == 0;
+}
+
+/* A process that began without may be forbidden to ask. */
+static int caps_clear(void)
+{
+	if (caps_are_none())
+		return 0;
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[CAP_WORDS] = {0};
+	return syscall(SYS_capset, &head, none) < 0 ? -errno : 0;
 }
 
 /* ---- all of it ---- */

@@ -207,42 +207,61 @@ static size_t shared_len(void)
 	return (sizeof(struct shared) + page - 1) / page * page;
 }
 
-/* Program and mapping hold the map; nothing else is needed once they are there. */
-static int attach(struct kernel_filter *filter, int fd)
+int kernel_filter_attach(int fd)
 {
 	int map = make_map();
 	if (map < 0)
 		return map;
-	int r = 0;
-	void *at = mmap(NULL, shared_len(), PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
-	int program = at == MAP_FAILED ? -errno : load_program(map);
-	if (at != MAP_FAILED) {
-		filter->shared = at;
-		filter->shared->multicast_mac = MULTICAST_MAC;
-	}
+	int r = 0, program = load_program(map);
 	if (program < 0)
 		r = program;
 	else if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)) < 0)
 		r = -errno;
 	if (program >= 0)
 		close(program);
+	if (r == 0)
+		return map;
 	close(map);
 	return r;
 }
 
-int kernel_filter_new(struct kernel_filter **ret, int fd)
+/* Program and mapping hold the map; its descriptor is not needed any more.  NULL: no memory. */
+static struct kernel_filter *filter_of(int map)
 {
 	struct kernel_filter *filter = calloc(1, sizeof(*filter));
 	if (!filter)
-		return -ENOMEM;
+		return NULL;
 	filter->counts = calloc(N_BITS, sizeof(*filter->counts));
-	int r = filter->counts ? attach(filter, fd) : -ENOMEM;
-	if (r < 0) {
+	void *at = mmap(NULL, shared_len(), PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
+	if (at != MAP_FAILED)
+		filter->shared = at;
+	if (!filter->counts || !filter->shared) {
 		kernel_filter_free(filter);
-		return r;
+		return NULL;
 	}
-	*ret = filter;
-	return 0;
+	filter->shared->multicast_mac = MULTICAST_MAC;
+	return filter;
+}
+
+int kernel_filter_adopt(struct kernel_filter **ret, int fd, int map)
+{
+	struct kernel_filter *filter = filter_of(map);
+	if (filter) {
+		*ret = filter;
+		return 0;
+	}
+	setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &(int){0}, sizeof(int));
+	return -ENOMEM;
+}
+
+int kernel_filter_new(struct kernel_filter **ret, int fd)
+{
+	int map = kernel_filter_attach(fd);
+	if (map < 0)
+		return map;
+	int r = kernel_filter_adopt(ret, fd, map);
+	close(map);
+	return r;
 }
 
 void kernel_filter_free(struct kernel_filter *filter)

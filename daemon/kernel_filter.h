@@ -27,6 +27,10 @@ struct kernel_claim {
  * -EPERM (CAP_BPF is wanting), -ENOMEM ...
  */
 int kernel_filter_new(struct kernel_filter **ret, int fd);
+/* The same in two steps, the first with privileges: the filter's map, the caller's, or -errno.
+ * Where the second fails, the filter is taken off again, for it would let nothing pass. */
+int kernel_filter_attach(int fd);
+int kernel_filter_adopt(struct kernel_filter **ret, int fd, int map);
 void kernel_filter_free(struct kernel_filter *filter); /* fd may be closed already */
 
 /* A claim comes or goes; each that came must go once. */

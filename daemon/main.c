@@ -68,6 +68,8 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	log_set_level(config.log_level);
+	if (config.hand_over)
+		return daemon_hand_over(&config, &err) < 0 ? complain(&err) : EXIT_SUCCESS;
 	make_socket_dir(&config);
 	if (daemon_start(&daemon, &config, &err) < 0)
 		return complain(&err);

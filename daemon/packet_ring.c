@@ -5,6 +5,8 @@
  */
 #include "daemon/packet_ring.h"
 
+#include "daemon/handover.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -204,6 +206,12 @@ int packet_socket(void)
 	return fd < 0 ? -errno : fd;
 }
 
+int packet_socket_for(const char *what, const char *interface)
+{
+	int fd = handover_take(what, interface);
+	return fd == -ENOENT ? packet_socket() : fd;
+}
+
 int packet_socket_bind(int fd, int ifindex, uint16_t protocol)
 {
 	struct sockaddr_ll address = {
@@ -303,7 +311,7 @@ int packet_ring_open(struct packet_ring *ring, int version,
 	    .ring_frames = config->ring_frames,
 	};
 	plan(ring, netif->mtu);
-	int r = ring->fd = packet_socket();
+	int r = ring->fd = packet_socket_for(HANDOVER_RX, netif->name);
 	if (r < 0)
 		return r;
 	r = make_ring(ring, why);

@@ -36,6 +36,8 @@ struct packet_ring {
 
 /* A socket that receives nothing yet: protocol 0.  Its descriptor, or -errno. */
 int packet_socket(void);
+/* The same, of what was handed over if there is one: what is as in handover.h. */
+int packet_socket_for(const char *what, const char *interface);
 /* Name its interface; protocol in host order, 0 to send only.  0 or -errno. */
 int packet_socket_bind(int fd, int ifindex, uint16_t protocol);
 /*

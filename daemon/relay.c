@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* The first is the default. */
 static const struct relay_ops *const backends[] = {
@@ -115,6 +116,24 @@ int relay_open_ops(struct relay *relay, const struct relay_ops *ops,
 {
 	*relay = (struct relay){.fd = -1};
 	return open_with(relay, ops, config, text, room);
+}
+
+int relay_hand_over(const struct relay_config *config, char *text, size_t room)
+{
+	const struct relay_ops *ops = find_backend(config->backend);
+	struct relay relay = {.ops = ops};
+	const char *why = NULL;
+	if (!ops || !ops->hand_over)
+		return 0;
+	snprintf(relay.netif.name, sizeof(relay.netif.name), "%s", config->interface);
+	int r = ops->hand_over(&relay, config, &why);
+	if (r < 0) {
+		explain(r, config->interface, why, text, room);
+		return r;
+	}
+	r = relay_filter_hand_over(&relay, config, text, room);
+	close(relay.fd);
+	return r;
 }
 
 /* ---- what becomes of the interface ---- */

@@ -106,6 +106,12 @@ struct relay_ops {
 	int (*follow)(struct relay *relay, const struct netif *now);
 	/* Bring rx_kernel_drops, kept elsewhere, up to date.  Cold; may be NULL. */
 	void (*stats_refresh)(struct relay *relay);
+	/*
+	 * Open what needs privileges and hand it over (handover.h); relay->fd stays open, the
+	 * caller's, for a filter.  0 or -errno, as open().  NULL: open() needs to be privileged.
+	 */
+	int (*hand_over)(struct relay *relay, const struct relay_config *config,
+			 const char **why);
 	/* relay->n_claims has changed.  Cold; may be NULL. */
 	void (*claimed)(struct relay *relay);
 };
@@ -147,6 +153,12 @@ int relay_open_ops(struct relay *relay, const struct relay_ops *ops,
 void relay_close(struct relay *relay);
 
 /*
+ * Only open what relay_open() needs privileges for, and hand it over to a daemon that has none.
+ * The interface need not be there yet.  As relay_open().
+ */
+int relay_hand_over(const struct relay_config *config, char *text, size_t room);
+
+/*
  * How is the interface now?  True: it has changed, and relay->netif says how; what could be
  * followed was, the rest is in the log.
  */
@@ -166,6 +178,8 @@ void relay_stats_refresh(struct relay *relay);
 /* relay.c's business: attach the configured filter.  As relay_open(). */
 int relay_filter_start(struct relay *relay, const struct relay_config *config, char *text,
 		       size_t room);
+int relay_filter_hand_over(struct relay *relay, const struct relay_config *config,
+			   char *text, size_t room);
 /* One of RELAY_SEND_NAMES; false if it is none. */
 bool relay_send_parse(const char *name, enum relay_send *ret);
 

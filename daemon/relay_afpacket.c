@@ -13,6 +13,7 @@
  * that listens: there it would fail the next frame sent, even if all is well again by then.
  */
 #include "daemon/afxdp_send.h"
+#include "daemon/handover.h"
 #include "daemon/log.h"
 #include "daemon/packet_ring.h"
 #include "daemon/syscalls.h"
@@ -115,7 +116,7 @@ static int tx_open(struct tx *tx, const struct netif *netif, const char **why)
 {
 	int queue = SEND_QUEUE;
 	*why = "send socket";
-	int r = tx->fd = packet_socket();
+	int r = tx->fd = packet_socket_for(HANDOVER_TX, netif->name);
 	if (r < 0)
 		return r;
 	r = packet_socket_bind(tx->fd, netif->index, 0);
@@ -272,13 +273,46 @@ static void afpacket_close(struct relay *relay)
 	relay->fd = -1;
 }
 
+/* ---- for a daemon without privileges ---- */
+
+static int give(int fd, const char *what, const char *interface)
+{
+	int r = fd < 0 ? fd : handover_give(fd, what, interface);
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
+/* Without AF_XDP the daemon will say why it sends by tx. */
+static int afpacket_hand_over(struct relay *relay, const struct relay_config *config,
+			      const char **why)
+{
+	*why = "send socket";
+	int r = give(packet_socket(), HANDOVER_TX, config->interface);
+	if (r < 0)
+		return r;
+	*why = "AF_XDP socket";
+	int xdp = config->send == RELAY_SEND_SOCKET ? -ENOENT : afxdp_send_socket();
+	r = xdp >= 0 ? give(xdp, HANDOVER_XDP, config->interface) : 0;
+	if (r < 0)
+		return r;
+	*why = "receive socket";
+	relay->fd = packet_socket();
+	if (relay->fd < 0)
+		return relay->fd;
+	r = handover_give(relay->fd, HANDOVER_RX, config->interface);
+	if (r < 0)
+		close(relay->fd);
+	return r;
+}
+
 #define OPS(called, opens)                                                                 \
 	{                                                                                  \
 		.name = (called), .syscalls = SYSCALLS_PACKET, .open = (opens),            \
 		.close = afpacket_close, .rx_peek = afpacket_rx_peek,                      \
 		.rx_release = afpacket_rx_release, .tx_reserve = afpacket_tx_reserve,      \
 		.tx_submit = afpacket_tx_submit, .stats_refresh = afpacket_stats_refresh,  \
-		.follow = afpacket_follow,                                                 \
+		.follow = afpacket_follow, .hand_over = afpacket_hand_over,                \
 	}
 
 const struct relay_ops relay_afpacket_ops = OPS("af_packet", afpacket_open);

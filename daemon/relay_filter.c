@@ -2,6 +2,7 @@
  * relay_filter.c - which frames the kernel hands to a relay: what its configuration says in
  * libpcap's words, or what somebody claims.
  */
+#include "daemon/handover.h"
 #include "daemon/relay.h"
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* ---- a filter in libpcap's words ---- */
 
@@ -58,12 +60,34 @@ static int attach_expression(const struct relay *relay, const char *expression, 
 int relay_filter_start(struct relay *relay, const struct relay_config *config, char *text,
 		       size_t room)
 {
+	const char *interface = relay->netif.name;
+	if (config->filter) /* it came with the socket, if that was handed over */
+		return *config->filter && !handover_has(HANDOVER_RX, interface)
+			   ? attach_expression(relay, config->filter, text, room)
+			   : 0;
+	int map = handover_take(HANDOVER_MAP, interface);
+	relay->filter_error = map >= 0 ? kernel_filter_adopt(&relay->filter, relay->fd, map)
+				       : kernel_filter_new(&relay->filter, relay->fd);
+	if (map >= 0)
+		close(map);
+	return 0; /* without it, all frames are looked at by us */
+}
+
+int relay_filter_hand_over(struct relay *relay, const struct relay_config *config,
+			   char *text, size_t room)
+{
 	if (config->filter)
 		return *config->filter
 			   ? attach_expression(relay, config->filter, text, room)
 			   : 0;
-	relay->filter_error = kernel_filter_new(&relay->filter, relay->fd);
-	return 0; /* without it, all frames are looked at by us */
+	int map = kernel_filter_attach(relay->fd);
+	if (map < 0)
+		return 0; /* the daemon will find that out by itself, and say it */
+	int r = handover_give(map, HANDOVER_MAP, config->interface);
+	if (r < 0)
+		snprintf(text, room, "cannot hand over the filter: %s", strerror(-r));
+	close(map);
+	return r;
 }
 
 /* ---- claims ---- */

@@ -1,5 +1,5 @@
 /*
- * systemd.c - datagrams to $NOTIFY_SOCKET, one descriptor from $LISTEN_FDS.
+ * systemd.c - datagrams to $NOTIFY_SOCKET, descriptors from $LISTEN_FDS.
  *
  * Some lines of our own instead of libsystemd, which would bring its dependencies into the one
  * program here that starts with a privilege.
@@ -9,7 +9,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -34,25 +38,90 @@ void systemd_notify_open(void)
 		notify_socket();
 }
 
-int systemd_notify(const char *state)
+/* Where states go; -ENOENT: nobody asked. */
+static int notify_address(struct sockaddr_un *addr, socklen_t *len)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	*addr = (struct sockaddr_un){.sun_family = AF_UNIX};
 	if (!path)
-		return 0;
-	size_t len = strlen(path);
-	if (len < 2 || len >= sizeof(addr.sun_path) || (path[0] != '/' && path[0] != '@'))
+		return -ENOENT;
+	size_t n = strlen(path);
+	if (n < 2 || n >= sizeof(addr->sun_path) || (path[0] != '/' && path[0] != '@'))
 		return -EINVAL;
-	memcpy(addr.sun_path, path, len);
-	if (addr.sun_path[0] == '@') /* an abstract name begins with a zero byte */
-		addr.sun_path[0] = 0;
+	memcpy(addr->sun_path, path, n);
+	if (addr->sun_path[0] == '@') /* an abstract name begins with a zero byte */
+		addr->sun_path[0] = 0;
+	*len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
+	return 0;
+}
+
+int systemd_notify(const char *state)
+{
+	struct sockaddr_un addr;
+	socklen_t len;
+	int r = notify_address(&addr, &len);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
 	int fd = notify_socket();
 	if (fd < 0)
 		return fd;
-	socklen_t addr_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
 	ssize_t n = sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT,
-			   (struct sockaddr *)&addr, addr_len);
+			   (struct sockaddr *)&addr, len);
 	return n < 0 ? -errno : 0;
+}
+
+/* A state, and a descriptor with it.  Waits. */
+static int notify_with_fd(const char *state, int fd)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct sockaddr_un addr;
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)state, .iov_len = strlen(state)};
+	struct msghdr msg = {.msg_name = &addr,
+			     .msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = &control,
+			     .msg_controllen = sizeof(control.room)};
+	int r = notify_address(&addr, &msg.msg_namelen);
+	int to = r < 0 ? r : notify_socket();
+	if (to < 0)
+		return to;
+	memset(&control, 0, sizeof(control));
+	control.head.cmsg_level = SOL_SOCKET;
+	control.head.cmsg_type = SCM_RIGHTS;
+	control.head.cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
+	return sendmsg(to, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+#define FD_NAME  64
+#define IN_STORE "store-" /* sets their names apart from a socket unit's */
+
+/* FDPOLL=0: a packet socket with an error to tell is not one to throw away. */
+int systemd_store(int fd, const char *name)
+{
+	char state[FD_NAME + 64];
+	snprintf(state, sizeof(state), "FDSTORE=1\nFDPOLL=0\nFDNAME=" IN_STORE "%s", name);
+	return notify_with_fd(state, fd);
+}
+
+#define BARRIER_MS 5000
+
+/* systemd closes the descriptor when it has come to it. */
+int systemd_barrier(void)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	int r = notify_with_fd("BARRIER=1", ends[1]);
+	close(ends[1]);
+	struct pollfd p = {.fd = ends[0]};
+	if (r == 0 && poll(&p, 1, BARRIER_MS) <= 0)
+		r = -ETIMEDOUT;
+	close(ends[0]);
+	return r;
 }
 
 unsigned systemd_watchdog_ms(void)
@@ -65,6 +134,7 @@ unsigned systemd_watchdog_ms(void)
 }
 
 #define LISTEN_FDS_START 3 /* SD_LISTEN_FDS_START */
+#define LISTEN_FDS_MAX   1024
 
 static int socket_option(int fd, int option)
 {
@@ -73,17 +143,81 @@ static int socket_option(int fd, int option)
 	return getsockopt(fd, SOL_SOCKET, option, &value, &len) < 0 ? -1 : value;
 }
 
-int systemd_listen_fd(void)
+/* How many descriptors are for us. */
+static unsigned listen_fds(void)
 {
 	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
-	int fd = LISTEN_FDS_START;
 	if (!pid || !fds || atol(pid) != (long)getpid())
-		return -ENOENT;
-	if (strcmp(fds, "1") || socket_option(fd, SO_DOMAIN) != AF_UNIX ||
-	    socket_option(fd, SO_TYPE) != SOCK_SEQPACKET ||
-	    socket_option(fd, SO_ACCEPTCONN) != 1)
-		return -EINVAL;
-	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		return 0;
+	unsigned long n = strtoul(fds, NULL, 10);
+	return n > LISTEN_FDS_MAX ? LISTEN_FDS_MAX : (unsigned)n;
+}
+
+/* $LISTEN_FDNAMES: one a descriptor, colons between them. */
+static bool fd_name(unsigned i, char name[FD_NAME])
+{
+	const char *at = getenv("LISTEN_FDNAMES");
+	if (i >= listen_fds())
+		return false;
+	for (; at && i; i--) {
+		at = strchr(at, ':');
+		at = at ? at + 1 : NULL;
+	}
+	size_t len = at ? strcspn(at, ":") : 0;
+	len = len < FD_NAME ? len : 0;
+	memcpy(name, len ? at : "", len);
+	name[len] = 0;
+	return true;
+}
+
+static bool is_stored(const char *name)
+{
+	return !strncmp(name, IN_STORE, strlen(IN_STORE));
+}
+
+int systemd_stored(const char *name)
+{
+	char other[FD_NAME];
+	for (unsigned i = 0; fd_name(i, other); i++)
+		if (is_stored(other) && !strcmp(name, other + strlen(IN_STORE))) {
+			int fd = LISTEN_FDS_START + (int)i;
+			return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : fd;
+		}
+	return -ENOENT;
+}
+
+void systemd_forget_stored(void)
+{
+	char name[FD_NAME], state[FD_NAME + 64];
+	for (unsigned i = 0; fd_name(i, name); i++) {
+		if (!is_stored(name))
+			continue;
+		snprintf(state, sizeof(state), "FDSTOREREMOVE=1\nFDNAME=%s", name);
+		systemd_notify(state);
+	}
+}
+
+static bool is_listening(int fd)
+{
+	return socket_option(fd, SO_DOMAIN) == AF_UNIX &&
+	       socket_option(fd, SO_TYPE) == SOCK_SEQPACKET &&
+	       socket_option(fd, SO_ACCEPTCONN) == 1;
+}
+
+int systemd_listen_fd(void)
+{
+	char name[FD_NAME];
+	int found = -ENOENT;
+	for (unsigned i = 0; fd_name(i, name); i++) {
+		int fd = LISTEN_FDS_START + (int)i;
+		if (is_stored(name))
+			continue;
+		if (found >= 0 || !is_listening(fd))
+			return -EINVAL;
+		found = fd;
+	}
+	if (found >= 0 && (fcntl(found, F_SETFD, FD_CLOEXEC) < 0 ||
+			   fcntl(found, F_SETFL, O_NONBLOCK) < 0))
 		return -errno;
-	return fd;
+	return found;
 }

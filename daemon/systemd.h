@@ -22,8 +22,20 @@ unsigned systemd_watchdog_ms(void);
 /*
  * The listening control socket that systemd handed over ($LISTEN_FDS: sd_listen_fds(3)), made
  * non-blocking and close-on-exec; the caller's.  -ENOENT if there is none; -EINVAL if what was
- * handed over is not exactly one listening SOCK_SEQPACKET socket.
+ * handed over, but for what was stored, is not exactly one listening SOCK_SEQPACKET socket.
  */
 int systemd_listen_fd(void);
+
+/* ---- the store of descriptors: sd_pid_notify_with_fds(3) ---- */
+
+/* Keep fd under this name for the unit's main process.  0 or -errno: nobody to keep it. */
+int systemd_store(int fd, const char *name);
+/* The store shall be empty: another process of the unit gets its own. */
+void systemd_forget_stored(void);
+/* Wait until what was sent so far has been taken.  0 or -errno. */
+int systemd_barrier(void);
+
+/* The descriptor that was kept under this name, made close-on-exec, or -ENOENT. */
+int systemd_stored(const char *name);
 
 #endif

@@ -75,6 +75,27 @@ check "it answers" status
 check "its status says for whom it serves" is etherconnd StatusText "eth1, eth2: 0 clients, 0 endpoints"
 check "as its own user" [ "$(proc_line etherconnd Uid)" = "$(in_box id -u etherconnd | sed 's/.*/&\t&\t&\t&/')" ]
 check "without any capability" [ "$(proc_line etherconnd CapPrm)" = 0000000000000000 ]
+for set in Inh Bnd Amb; do
+	check "nor may it ever: Cap$set" [ "$(proc_line etherconnd Cap$set)" = 0000000000000000 ]
+done
+journal() { in_box journalctl -b -o cat -u "$1" "${@:2}"; }
+# started_well UNIT: with all that was handed over to it.  Of its last start.
+started_well() {
+	local last end=$((SECONDS + 20))
+	until last=$(journal "$1" _PID="$(property "$1" MainPID)") && grep -q "serving at" <<<"$last"; do
+		[ $SECONDS -lt $end ] || break
+		sleep 0.05
+	done
+	grep -q "sends by AF_XDP" <<<"$last" && ! grep -q "not dropped by the kernel" <<<"$last" ||
+		{ tail -5 <<<"$last"; return 1; }
+}
+check "it sends by AF_XDP, and the kernel filters" started_well etherconnd
+check "systemd keeps nothing back" is etherconnd NFileDescriptorStore 0
+before=$(property etherconnd MainPID)
+in_box kill -KILL "$before"
+check "after a crash there is another" differs etherconnd MainPID "$before"
+check "it answers" box_wait 20 etherconnctl status
+check "as well as before" started_well etherconnd
 check "stop" sctl stop etherconnd
 check "stopped clean" is etherconnd Result success
 check "start" sctl start etherconnd
@@ -151,6 +172,7 @@ sctl stop etherconnd
 check "instances" sctl start etherconnd@eth1 etherconnd@eth2
 check "eth1's" in_box etherconnctl -s /run/etherconnd/eth1.sock status
 check "eth2's" in_box etherconnctl -s /run/etherconnd/eth2.sock status
+check "eth2's, with all that it needs" started_well etherconnd@eth2
 check "its status" is etherconnd@eth2 StatusText "eth2: 0 clients, 0 endpoints"
 check "one stops" sctl stop etherconnd@eth1
 check "the other serves on" in_box etherconnctl -s /run/etherconnd/eth2.sock status
