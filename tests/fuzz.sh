@@ -4,7 +4,7 @@
 #
 #   fuzz.sh SECONDS [NAME...]      names: frame, ring ... (default: all)
 #
-# What the fuzzer finds worth keeping, and inputs that broke something, stay in build/.  Exit 77
+# As many targets at once as there are processors.  What the fuzzer finds worth keeping, and inputs that broke something, stay in build/.  Exit 77
 # if clang has no libFuzzer.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -35,7 +35,7 @@ build() {
 
 # run NAME WHAT ARGUMENTS...: one run of a target; its last words if it fails.
 run() {
-	local name=$1 what=$2
+	local name=$1 what=$2 log=$out/$1.log
 	shift 2
 	if LLVM_PROFILE_FILE=$out/$name-$what.profraw "$out/tests/fuzz_$name" -print_final_stats=1 \
 		-rss_limit_mb=4096 -timeout=10 -artifact_prefix="$out/found/$name-" "$@" >"$log" 2>&1; then
@@ -45,7 +45,7 @@ run() {
 	return 1
 }
 
-executions() { sed -n 's/^stat::number_of_executed_units: *//p' "$log"; }
+executions() { sed -n 's/^stat::number_of_executed_units: *//p' "$out/$1.log"; }
 
 fuzz_one() {
 	local name=$1 seeds=tests/corpus/$1 grown=$out/corpus/$1
@@ -56,7 +56,7 @@ fuzz_one() {
 		not_ok "$name: its seeds"
 	fi
 	if run "$name" grown -max_len=4096 -max_total_time="$seconds" "$grown" "$seeds"; then
-		ok "$name: $(executions) executions in $seconds s"
+		ok "$name: $(executions "$name") executions in $seconds s"
 	else
 		not_ok "$name: the input is in $out/found"
 	fi
@@ -113,8 +113,15 @@ trap 'rm -f "$log"' EXIT
 names=("$@")
 [ $# != 0 ] || mapfile -t names < <(sed -n 's/^.*fuzz_\(.*\)\.c$/\1/p' <(ls tests/fuzz_*.c))
 build
+mkdir -p "$out/said"
 for name in "${names[@]}"; do
-	fuzz_one "$name"
+	while [ "$(jobs -pr | wc -l)" -ge "$(nproc)" ]; do wait -n; done
+	fuzz_one "$name" >"$out/said/$name" 2>&1 &
+done
+wait
+for name in "${names[@]}"; do
+	cat "$out/said/$name"
+	failures=$((failures + $(grep -c '^not ok' "$out/said/$name")))
 done
 [ $# != 0 ] || check_coverage
 [ "$failures" = 0 ]
