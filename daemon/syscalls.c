@@ -6,6 +6,8 @@
  * program or thread is started, no file is opened for writing, no memory becomes executable, no
  * process is looked into or signalled.
  *
+ * Two calls that libraries make, and have another way for, are answered with an error instead.
+ *
  * A call that is missing here ends the daemon at the moment it is made, so a new one comes with
  * its row.  The numbers are those of Linux on 64 bits; where a C library makes one call by way of
  * another, "seccomp": false in the configuration is the way out.
@@ -19,6 +21,7 @@
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -78,7 +81,6 @@ static const struct row rows[] = {
     /* the C library: memory for malloc(), clocks where the vDSO has none, return from signals */
     CALL(brk, ITSELF),
     IF(mmap, ITSELF, NONE_OF(2, PROT_EXEC)),
-    CALL(mremap, ITSELF),
     IF(madvise, ITSELF, INT(2, MADV_HUGEPAGE)), /* proto/pool.c */
     IF(madvise, ITSELF, INT(2, MADV_REMOVE)),   /* channel.c */
     CALL(munmap, ITSELF),
@@ -132,26 +134,37 @@ static const struct row rows[] = {
     IF_BOTH(setsockopt, ANY_BACKEND, INT(1, SOL_PACKET), INT(2, PACKET_ADD_MEMBERSHIP)),
     IF_BOTH(setsockopt, ANY_BACKEND, INT(1, SOL_PACKET), INT(2, PACKET_RX_RING)),
 
-    /* libpcap's: it polls before it reads, and asks for a device in trouble by its number */
+    /* libpcap's, and relay_pcap.c's: they poll before they read */
     CALL(poll, SYSCALLS_PCAP),
-    CALL(getsockname, SYSCALLS_PCAP),
 
     /* relay_pcapfile.c: when the next frame is due; closing a file that was read in part */
     CALL(timerfd_settime, SYSCALLS_PCAPFILE),
     CALL(lseek, SYSCALLS_PCAPFILE),
 };
 
-#define N_ROWS (sizeof(rows) / sizeof(rows[0]))
+/* Not allowed, and no reason to end: each fails with this error. */
+static const struct {
+	int call;
+	unsigned users;
+	uint16_t error;
+} refused[] = {
+    {SCMP_SYS(mremap), ITSELF, ENOMEM}, /* realloc(), which copies then */
+    /* libpcap's, whether a device in trouble is still there: netif.c knows */
+    {SCMP_SYS(getsockname), SYSCALLS_PCAP, EBADF},
+};
 
-static bool is_for(const struct row *row, unsigned users)
+#define N_REFUSED (sizeof(refused) / sizeof(refused[0]))
+#define N_ROWS    (sizeof(rows) / sizeof(rows[0]))
+
+static bool is_for(unsigned of, unsigned users)
 {
-	return row->users == ITSELF || row->users & users;
+	return of == ITSELF || of & users;
 }
 
 static bool counted_before(size_t n, unsigned users)
 {
 	for (size_t i = 0; i < n; i++)
-		if (rows[i].call == rows[n].call && is_for(&rows[i], users))
+		if (rows[i].call == rows[n].call && is_for(rows[i].users, users))
 			return true;
 	return false;
 }
@@ -160,7 +173,7 @@ unsigned syscalls_count(unsigned users)
 {
 	unsigned count = 0;
 	for (size_t i = 0; i < N_ROWS; i++)
-		count += is_for(&rows[i], users) && !counted_before(i, users);
+		count += is_for(rows[i].users, users) && !counted_before(i, users);
 	return count;
 }
 
@@ -168,9 +181,13 @@ static int add_rows(scmp_filter_ctx filter, unsigned users)
 {
 	int r = 0;
 	for (size_t i = 0; i < N_ROWS && r == 0; i++)
-		if (is_for(&rows[i], users))
+		if (is_for(rows[i].users, users))
 			r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rows[i].call,
 						   rows[i].n_args, rows[i].args);
+	for (size_t i = 0; i < N_REFUSED && r == 0; i++)
+		if (is_for(refused[i].users, users))
+			r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(refused[i].error),
+					     refused[i].call, 0);
 	return r;
 }
 

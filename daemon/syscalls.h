@@ -13,8 +13,7 @@ enum syscalls_user {
 	SYSCALLS_PCAPFILE = 4, /* libpcap on files */
 };
 
-#define SYSCALLS_MOST       30 /* different ones */
-#define SYSCALLS_OF_LIBPCAP 2  /* ... and what the library needs beyond them */
+#define SYSCALLS_MOST 30 /* different ones, whatever the back-end */
 
 /*
  * Allow what the daemon needs, and what users (SYSCALLS_*, or-ed) need; kill the process for
