@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 int ctl_open(struct ctl *ctl)
 {
@@ -15,6 +16,17 @@ int ctl_open(struct ctl *ctl)
 	return ctl->fd < 0 ? ctl->fd : 0;
 }
 
+/* Nobody is where we looked by default: somewhere else, perhaps. */
+static enum ctl_exit complain_nobody(const struct ctl *ctl)
+{
+	char names[256];
+	if (!ctl->options.socket && !strcmp(ctl->socket, ECP_SOCK_PATH) &&
+	    ecp_sock_instances(names, sizeof(names)) > 1)
+		return ctl_complain(CTL_FAILED, "which daemon? -i says it: %s", names);
+	return ctl_complain(CTL_FAILED, "no daemon answers at %s: is etherconnd running?",
+			    ctl->socket);
+}
+
 enum ctl_exit ctl_connect(struct ctl *ctl)
 {
 	int r = ctl_open(ctl);
@@ -23,9 +35,7 @@ enum ctl_exit ctl_connect(struct ctl *ctl)
 		return CTL_OK;
 	case -ENOENT:
 	case -ECONNREFUSED:
-		return ctl_complain(CTL_FAILED,
-				    "no daemon answers at %s: is etherconnd running?",
-				    ctl->socket);
+		return complain_nobody(ctl);
 	case -EACCES:
 		return ctl_complain(CTL_FAILED,
 				    "%s: permission denied: you are not in its group",
@@ -35,11 +45,34 @@ enum ctl_exit ctl_connect(struct ctl *ctl)
 	}
 }
 
+/*
+ * At a socket of systemd's, a daemon that is stopped may have taken us in and not have answered;
+ * the next one waits there.  Only for who looks: client 7 of the next daemon is another one.
+ */
+static bool try_the_next(struct ctl *ctl)
+{
+	enum ecp_request_type type = ctl->request.type;
+	if (!ctl->patient || (type != ECP_REQ_STATUS && type != ECP_REQ_SHOW))
+		return false;
+	int fd = ecp_sock_connect(ctl->socket);
+	if (fd < 0)
+		return false;
+	close(ctl->fd);
+	ctl->fd = fd;
+	return true;
+}
+
 enum ctl_exit ctl_ask_fds(struct ctl *ctl, enum ecp_reply_type expected, int *fds,
 			  unsigned *n_fds)
 {
 	struct ecp_error err = {0};
 	int r = ecp_ask(ctl->fd, &ctl->request, &ctl->reply, ctl->text, fds, n_fds, &err);
+	if (r == -ENOTCONN && try_the_next(ctl)) {
+		err = (struct ecp_error){0};
+		r = ecp_ask(ctl->fd, &ctl->request, &ctl->reply, ctl->text, fds, n_fds,
+			    &err);
+	}
+	ctl->patient = false;
 	if (r == -EAGAIN) /* top does not wait for ever */
 		return ctl_complain(CTL_FAILED, "the daemon does not answer");
 	if (r < 0)

@@ -77,6 +77,7 @@ static enum ctl_exit run_connected(struct ctl *ctl, const struct command *comman
 	enum ctl_exit code = ctl_connect(ctl);
 	if (code != CTL_OK)
 		return code;
+	ctl->patient = true;
 	code = command->run(ctl, argc, argv);
 	close(ctl->fd);
 	return code;

@@ -43,6 +43,8 @@ struct ctl {
 	int fd;                    /* connected to the daemon */
 	const char *socket;        /* its path */
 	char found[ECP_SOCK_ROOM]; /* ... where that had to be found */
+	bool
+	    patient; /* nothing was answered yet: a daemon that ends may be followed by another */
 	struct ctl_options options;
 	bool colour;
 	bool listed;           /* an object stands in the JSON list that is written */

@@ -103,6 +103,16 @@ static const char *group_name(gid_t gid, char text[32])
 	return text;
 }
 
+/* By its configuration, if there is one; else for one interface, which only they know. */
+static void mend_start(struct finding *f, const char *interface)
+{
+	if (!interface && access("/etc/etherconnd.conf", F_OK) == 0)
+		finding_mend(f, "systemctl start etherconnd");
+	else
+		finding_mend(f, "systemctl start etherconnd@%s",
+			     interface ? interface : "INTERFACE");
+}
+
 /* Connected, or it has reported why not. */
 static bool check_connection(struct doctor *doctor)
 {
@@ -120,8 +130,7 @@ static bool check_connection(struct doctor *doctor)
 		finding_mend(&f, "usermod -aG %s %s", group_name(st.st_gid, group),
 			     user_name(geteuid(), user));
 	else if (r == -ENOENT || r == -ECONNREFUSED)
-		finding_mend(&f, "systemctl start etherconnd%s%s", interface ? "@" : "",
-			     interface ? interface : "");
+		mend_start(&f, interface);
 	doctor_report(doctor, &f);
 	return false;
 }

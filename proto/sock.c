@@ -3,6 +3,7 @@
  */
 #include "proto/sock.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -25,8 +26,41 @@ static int fill_address(const char *path, struct sockaddr_un *addr)
 	return 0;
 }
 
+#define SUFFIX ".sock"
+
+/* The length of NAME in NAME.sock; 0: it is none. */
+static int instance_len(const char *file)
+{
+	size_t len = strlen(file), end = strlen(SUFFIX);
+	if (len <= end || strcmp(file + len - end, SUFFIX) != 0)
+		return 0;
+	return (int)(len - end);
+}
+
+unsigned ecp_sock_instances(char *names, size_t room)
+{
+	DIR *dir = opendir(ECP_SOCK_DIR);
+	const struct dirent *entry;
+	unsigned n = 0;
+	size_t used = 0;
+	*names = 0;
+	while (dir && (entry = readdir(dir))) {
+		int len = instance_len(entry->d_name);
+		if (!len)
+			continue;
+		int more = snprintf(names + used, room - used, "%s%.*s", n ? ", " : "", len,
+				    entry->d_name);
+		used = used + (size_t)more < room ? used + (size_t)more : room - 1;
+		n++;
+	}
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
 char *ecp_sock_find(const char *ifname, char path[static ECP_SOCK_ROOM])
 {
+	char only[ECP_SOCK_NAME];
 	const char *env = getenv("ETHERCONN_SOCKET");
 	if (env && *env) {
 		snprintf(path, ECP_SOCK_ROOM, "%s", env);
@@ -35,6 +69,9 @@ char *ecp_sock_find(const char *ifname, char path[static ECP_SOCK_ROOM])
 	snprintf(path, ECP_SOCK_ROOM, ECP_SOCK_DIR "/%.64s.sock", ifname ? ifname : "");
 	if (!ifname || !*ifname || access(path, F_OK) < 0)
 		snprintf(path, ECP_SOCK_ROOM, "%s", ECP_SOCK_PATH);
+	if ((!ifname || !*ifname) && access(path, F_OK) < 0 &&
+	    ecp_sock_instances(only, sizeof(only)) == 1)
+		snprintf(path, ECP_SOCK_ROOM, ECP_SOCK_DIR "/%s" SUFFIX, only);
 	return path;
 }
 

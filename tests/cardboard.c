@@ -182,6 +182,8 @@ static void serve_client(int fd)
 	while ((len = ecp_sock_recv(fd, text, ECP_MSG_MAX, NULL, NULL)) > 0) {
 		if (ecp_request_parse(text, (size_t)len, &request, &err) < 0)
 			break;
+		if (cardboard.ends && cardboard.ends--)
+			break;
 		if (cardboard.hangs_up && request.type == ECP_REQ_SHOW &&
 		    request.show.after)
 			break;
@@ -214,6 +216,7 @@ static void *serve(void *arg)
 void cardboard_folder_make(void)
 {
 	cardboard.hangs_up = false;
+	cardboard.ends = 0;
 	cardboard.stuck = false;
 	ck_assert_int_eq(sem_init(&cardboard.asked_in_vain, 0, 0), 0);
 	cardboard.n_endpoints = N_ENDPOINTS;

@@ -24,6 +24,7 @@
 struct cardboard {
 	char path[96];         /* its socket */
 	_Atomic bool hangs_up; /* after the first page of a list */
+	_Atomic unsigned ends; /* so many connections at their first question */
 	_Atomic bool stuck;    /* answers nothing ... */
 	sem_t asked_in_vain;   /* ... but says that it was asked */
 	_Atomic unsigned n_endpoints;

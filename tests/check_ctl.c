@@ -450,6 +450,21 @@ START_TEST(test_half_a_list_is_a_failure)
 }
 END_TEST
 
+/* A daemon that ends before the first answer has another behind it; but only who looks asks twice. */
+START_TEST(test_a_restart_is_not_noticed)
+{
+	cardboard.ends = 1;
+	ck_assert_int_eq(run("status", STDOUT), 0);
+	cardboard.ends = 1;
+	ck_assert_int_eq(run("show clients", STDOUT), 0);
+	cardboard.ends = 2;
+	ck_assert_int_eq(run("status", STDERR), 1);
+	ck_assert_ptr_nonnull(strstr(output, "closed the connection"));
+	cardboard.ends = 1;
+	ck_assert_int_eq(run("kill 1", STDERR), 1);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("ctl");
@@ -476,6 +491,7 @@ int main(void)
 	tcase_add_test(served, test_rates_as_json);
 	tcase_add_test(served, test_watch);
 	tcase_add_test(served, test_half_a_list_is_a_failure);
+	tcase_add_test(served, test_a_restart_is_not_noticed);
 	tcase_set_timeout(served, 30);
 	suite_add_tcase(s, served);
 
