@@ -13,7 +13,7 @@ mkdir "$cover"
 make -s -C "$top" install SAN= B="$build" DESTDIR="$cover" PREFIX=/usr \
 	unitdir=/usr/lib/systemd/system >"$work/install.log" 2>&1 ||
 	{ not_ok "make install: $(tail -3 "$work/install.log")"; done_testing; }
-install -D "$build/tests/tool_ec_ping" "$cover/usr/bin/tool_ec_ping"
+install -D -t "$cover/usr/bin" "$build/tests/tool_ec_ping" "$build/examples/udp_echo"
 # a sanitizer cannot look for leaks as a process without privileges
 for service in etherconnd etherconnd@; do
 	mkdir -p "$cover/etc/systemd/system/$service.service.d"
@@ -59,13 +59,17 @@ status() { in_box etherconnctl status; }
 
 # ---- the interfaces of a configuration; one comes late ----
 
+fails() { ! "$@"; }
+check "no start without a configuration" fails sctl start etherconnd
+check "which is not tried again" like etherconnd ActiveState '^failed$'
+check "the journal says why" in_box sh -c \
+	'journalctl --sync; journalctl -u etherconnd -o cat | grep "/etc/etherconnd.conf: No such file"'
 add_link eth1
 write /etc/etherconnd.policy <<<'{"rules": [{"name": "all"}]}'
 write /etc/etherconnd.conf <<'END'
 {"policy": "/etc/etherconnd.policy",
  "relays": [{"interface": "eth1"}, {"interface": "eth2"}]}
 END
-fails() { ! "$@"; }
 check "no start without the interface" fails sctl start etherconnd
 check "the status says which" like etherconnd StatusText 'eth2'
 check "it is tried again" like etherconnd NRestarts '^[1-9]'
@@ -126,6 +130,9 @@ check "for the group" [ "$(in_box stat -c '%U:%G %a %F' /run/etherconnd/ethercon
 check "the first client starts the daemon" status
 check "at that socket" is etherconnd ActiveState active
 check "a client" client
+in_box systemd-run -q --collect --unit=echo udp_echo 02:00:00:00:00:07 10.0.0.7:7 eth1
+check "one that sleeps in a receiving call" like etherconnd StatusText '4 endpoints'
+echo=$(property echo MainPID)
 before=$(property etherconnd MainPID)
 # shellcheck disable=SC2016 # for the shell in the box
 check "clients that come while it restarts are all served" in_box bash -c '
@@ -138,6 +145,9 @@ check "clients that come while it restarts are all served" in_box bash -c '
 	done
 	wait $restart && [ $n -gt 0 ]'
 check "it did restart" differs etherconnd MainPID "$before"
+check "a client that was there has its endpoints again" like etherconnd StatusText '2 endpoints'
+check "and is the same process" is echo MainPID "$echo"
+sctl stop echo
 check "new clients are served" status
 sctl stop client
 before=$(property etherconnd MainPID)
@@ -174,9 +184,12 @@ check "eth1's" in_box etherconnctl -s /run/etherconnd/eth1.sock status
 check "eth2's" in_box etherconnctl -s /run/etherconnd/eth2.sock status
 check "eth2's, with all that it needs" started_well etherconnd@eth2
 check "its status" is etherconnd@eth2 StatusText "eth2: 0 clients, 0 endpoints"
+which_one() { ! in_box etherconnctl status 2>&1 | grep -vE '^etherconnctl: which daemon\? .*: (eth1, eth2|eth2, eth1)$'; }
+check "of two, it must be said which one" which_one
 check "one stops" sctl stop etherconnd@eth1
 check "the other serves on" in_box etherconnctl -s /run/etherconnd/eth2.sock status
 check "its socket is gone" in_box test ! -e /run/etherconnd/eth1.sock
+check "the only one there is needs no name" status
 check "and comes back as systemd's" sctl start etherconnd@eth1.socket
 check "where a client starts it" in_box etherconnctl -s /run/etherconnd/eth1.sock status
 check "it is that one" is etherconnd@eth1 ActiveState active
