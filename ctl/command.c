@@ -21,7 +21,7 @@ const struct command commands[] = {
      .options = "I", .run = cmd_stats},
     {"doctor", "", "what is wrong with daemon and interface, and what mends it",
      .traits = COMMAND_OFFLINE, .run = cmd_doctor},
-    {"metrics", "", "all counters as OpenMetrics text", .options = "H",
+    {"metrics", "", "all counters as OpenMetrics text", .options = "HF",
      .traits = COMMAND_OFFLINE, .run = cmd_metrics},
     {"top", "", "clients and endpoints, the busiest first, on a screen", .options = "I",
      .traits = COMMAND_OFFLINE | COMMAND_ALONE, .run = cmd_top},

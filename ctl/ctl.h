@@ -31,7 +31,7 @@ struct filter;
 /* What the command line says.  A nested command has its own. */
 struct ctl_options {
 	const char *socket, *interface; /* of the daemon; NULL: any */
-	bool all, brief, http, json, listen, pretty;
+	bool all, brief, http, json, listen, pretty, textfile;
 	unsigned interval_ms, wait_ms; /* 0: none given */
 	uint64_t count;                /* 0: without end */
 	const char *write;             /* to this file; NULL: none given */

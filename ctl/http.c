@@ -16,6 +16,7 @@
 #define REQUEST_MS  10000
 
 #define OPENMETRICS "application/openmetrics-text; version=1.0.0; charset=utf-8"
+#define OLDER_TEXT  "text/plain; version=0.0.4; charset=utf-8"
 #define PLAIN_TEXT  "text/plain; charset=utf-8"
 
 struct request {
@@ -90,13 +91,25 @@ static const char *reason_of(unsigned status)
 	return "Error";
 }
 
-static void answer(unsigned status, bool head, const char *body, size_t len)
+/* Does the client ask for text, and know nothing of OpenMetrics?  Who says nothing takes that. */
+static bool wants_older(const struct request *request)
+{
+	const char *line = strcasestr(request->text, "\naccept:");
+	size_t len = line ? strcspn(line + 1, "\r\n") + 1 : 0;
+	char accept[512];
+	snprintf(accept, sizeof(accept), "%.*s", (int)len, line ? line : "");
+	return strcasestr(accept, "text/plain") &&
+	       !strcasestr(accept, "application/openmetrics-text");
+}
+
+static void answer(unsigned status, bool head, const char *type, const char *body,
+		   size_t len)
 {
 	printf("HTTP/1.1 %u %s\r\n", status, reason_of(status));
 	if (status == 405)
 		fputs("Allow: GET, HEAD\r\n", stdout);
-	printf("Content-Type: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
-	       status == 200 ? OPENMETRICS : PLAIN_TEXT, len);
+	printf("Content-Type: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n", type,
+	       len);
 	if (!head)
 		fwrite(body, 1, len, stdout);
 }
@@ -106,10 +119,10 @@ static void answer_error(unsigned status, bool head)
 	char body[96];
 	int len = snprintf(body, sizeof(body), "%s%s\n", reason_of(status),
 			   status == 404 ? ": try /metrics" : "");
-	answer(status, head, body, (size_t)len);
+	answer(status, head, PLAIN_TEXT, body, (size_t)len);
 }
 
-static enum ctl_exit answer_metrics(struct ctl *ctl, bool head)
+static enum ctl_exit answer_metrics(struct ctl *ctl, bool head, bool older)
 {
 	char *body = NULL;
 	size_t len = 0;
@@ -118,10 +131,10 @@ static enum ctl_exit answer_metrics(struct ctl *ctl, bool head)
 		abort();
 	enum ctl_exit code = ctl_connect(ctl);
 	if (code == CTL_OK)
-		code = metrics_write(ctl, to);
+		code = metrics_write(ctl, older, to);
 	fclose(to);
 	if (code == CTL_OK)
-		answer(200, head, body, len);
+		answer(200, head, older ? OLDER_TEXT : OPENMETRICS, body, len);
 	else
 		answer_error(503, head);
 	free(body);
@@ -133,10 +146,11 @@ enum ctl_exit metrics_serve(struct ctl *ctl)
 	static struct request request;
 	bool head = false;
 	unsigned status = request_read(&request);
+	bool older = wants_older(&request); /* judging takes it apart */
 	if (!status)
 		status = request_judge(&request, &head);
 	if (!status)
-		return answer_metrics(ctl, head);
+		return answer_metrics(ctl, head, older);
 	answer_error(status, head);
 	return CTL_OK;
 }

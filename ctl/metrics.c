@@ -2,7 +2,8 @@
  * metrics.c - `etherconnctl metrics`.
  *
  * OpenMetrics 1.0: all samples of a family stand together, so relays and clients are gathered
- * first and written family by family.  Endpoints are left out: 50,000 of them times every
+ * first and written family by family.  The older text format, which node_exporter's textfile
+ * collector wants (it refuses a file that has anything else), differs in the heads of families.  Endpoints are left out: 50,000 of them times every
  * counter are more series than anybody stores.
  */
 #include "ctl/metrics.h"
@@ -12,6 +13,7 @@
 #include <string.h>
 
 struct gathered {
+	bool plain; /* the older text format */
 	struct ecp_status status;
 	struct ecp_relay_info *relays;
 	struct ecp_client_info *clients;
@@ -92,15 +94,29 @@ static bool ends_with(const char *text, const char *end)
 	return len > end_len && !strcmp(text + len - end_len, end);
 }
 
-/* The head of a family.  A unit is the last word of its name, where it is one. */
-static void put_family(FILE *to, const char *name, const char *type, const char *help)
+/* A unit is the last word of a family's name, where it is one. */
+static void put_unit(FILE *to, const char *name)
 {
 	static const char *const units[] = {"bytes", "seconds"};
-	fprintf(to, "# TYPE %s %s\n", name, type);
 	for (unsigned i = 0; i < sizeof(units) / sizeof(*units); i++)
 		if (ends_with(name, units[i]))
 			fprintf(to, "# UNIT %s %s\n", name, units[i]);
-	fprintf(to, "# HELP %s ", name);
+}
+
+/* The head of a family.  In the older format it has the name of its samples, and no unit. */
+static void put_family(FILE *to, const char *name, const char *type, const char *help)
+{
+	const char *end = "";
+	if (gathered.plain && !strcmp(type, "counter"))
+		end = "_total";
+	if (gathered.plain && !strcmp(type, "info")) {
+		end = "_info";
+		type = "gauge";
+	}
+	fprintf(to, "# TYPE %s%s %s\n", name, end, type);
+	if (!gathered.plain)
+		put_unit(to, name);
+	fprintf(to, "# HELP %s%s ", name, end);
 	put_escaped(to, help);
 	fputc('\n', to);
 }
@@ -226,16 +242,18 @@ static void put_client_gauges(FILE *to)
 
 /* ---- the command ---- */
 
-enum ctl_exit metrics_write(struct ctl *ctl, FILE *to)
+enum ctl_exit metrics_write(struct ctl *ctl, bool plain, FILE *to)
 {
 	enum ctl_exit code = gather_all(ctl);
+	gathered.plain = plain;
 	if (code == CTL_OK) {
 		put_daemon(to);
 		put_relay_gauges(to);
 		put_relay_counters(to);
 		put_client_gauges(to);
 		put_client_counters(to);
-		fputs("# EOF\n", to);
+		if (!plain)
+			fputs("# EOF\n", to);
 	}
 	forget();
 	return code;
@@ -249,5 +267,5 @@ enum ctl_exit cmd_metrics(struct ctl *ctl, int argc, char **argv)
 	if (ctl->options.http)
 		return metrics_serve(ctl);
 	enum ctl_exit code = ctl_connect(ctl);
-	return code == CTL_OK ? metrics_write(ctl, stdout) : code;
+	return code == CTL_OK ? metrics_write(ctl, ctl->options.textfile, stdout) : code;
 }

@@ -6,8 +6,11 @@
 
 #include "ctl/ctl.h"
 
-/* Ask the daemon, over the connection that ctl has, and write it all to `to`. */
-enum ctl_exit metrics_write(struct ctl *ctl, FILE *to);
+/*
+ * Ask the daemon, over the connection that ctl has, and write it all to `to`; plain: in the older
+ * text format of Prometheus.
+ */
+enum ctl_exit metrics_write(struct ctl *ctl, bool plain, FILE *to);
 
 /*
  * Be an HTTP server for one request, as inetd(8) and systemd.socket(5) with Accept=yes start

@@ -30,6 +30,8 @@ const struct ctl_option ctl_option_rows[] = {
     {'L', 'l', "listen", NULL, "for anybody; answers go to whoever was heard last"},
     {'T', 'w', "wait", "SECONDS", "for an answer at most so long"},
     {'H', 'H', "http", NULL, "answer the HTTP request on standard input (inetd)"},
+    {'F', 't', "textfile", NULL,
+     "in the older text format, for node_exporter's textfile collector"},
 };
 
 #define N_COMMON 8
@@ -143,6 +145,8 @@ static bool take_value(struct ctl_options *options, char id, const char *value)
 		return options->pretty = true;
 	case 'H':
 		return options->http = true;
+	case 'F':
+		return options->textfile = true;
 	case 'I':
 		return take_seconds(value, &options->interval_ms);
 	case 'T':

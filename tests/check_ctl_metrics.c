@@ -169,6 +169,19 @@ START_TEST(test_values)
 }
 END_TEST
 
+/* Each family is called as its samples are, and nothing stands there that is new. */
+START_TEST(test_older_format)
+{
+	ck_assert_int_eq(run("metrics -t", STDOUT), 0);
+	expect("# TYPE etherconnd_info gauge\n");
+	expect("# TYPE etherconnd_relay_rx_miss_total counter\n");
+	expect("\netherconnd_relay_rx_miss_total{interface=\"eth1\"} 7\n");
+	expect("# TYPE etherconnd_uptime_seconds gauge\n");
+	ck_assert_ptr_null(strstr(output, "# UNIT"));
+	ck_assert_ptr_null(strstr(output, "# EOF"));
+}
+END_TEST
+
 /* No half a document. */
 START_TEST(test_no_daemon_no_text)
 {
@@ -217,6 +230,24 @@ START_TEST(test_http_head)
 }
 END_TEST
 
+/* Who does not know OpenMetrics says so by not naming it. */
+START_TEST(test_http_older)
+{
+	static const char *const types[] = {"text/plain;version=0.0.4", "*/*",
+					    "text/plain, application/openmetrics-text"};
+	char request[200];
+	for (unsigned i = 0; i < 3; i++) {
+		snprintf(request, sizeof(request),
+			 REQUEST("GET /metrics HTTP/1.1\r\nACCEPT: %s\r\n\r"), types[i]);
+		ck_assert_int_eq(run("metrics --http", request), 0);
+		check_framing("200");
+		expect(i ? "\r\nContent-Type: application/openmetrics-text;"
+			 : "\r\nContent-Type: text/plain; version=0.0.4;");
+		ck_assert_int_eq(!strstr(output, "# EOF"), i == 0);
+	}
+}
+END_TEST
+
 static const struct {
 	const char *request, *status;
 } refusals[] = {
@@ -254,8 +285,10 @@ int main(void)
 	tcase_add_checked_fixture(tc, cardboard_start, cardboard_stop);
 	tcase_add_test(tc, test_text_is_well_formed);
 	tcase_add_test(tc, test_values);
+	tcase_add_test(tc, test_older_format);
 	tcase_add_test(tc, test_no_daemon_no_text);
 	tcase_add_test(tc, test_http);
+	tcase_add_test(tc, test_http_older);
 	tcase_add_test(tc, test_http_head);
 	tcase_add_loop_test(tc, test_http_refuses, 0, sizeof(refusals) / sizeof(*refusals));
 	tcase_add_test(tc, test_http_without_daemon);
