@@ -145,6 +145,7 @@ demo: deps
 
 # T="check_ring netns/test_echo": just these
 check: deps
+	@tests/borrow.sh build/borrowed
 	@$(MAKE) --no-print-directory -j$$(nproc) WERROR=1 tests >/dev/null
 	@tests/run.sh $(CURDIR)/$B $(T)
 

@@ -9,6 +9,8 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 export BUILD=$1
 shift
+# what borrow.sh has brought, where the machine has none of its own
+export PATH=$PATH:/usr/sbin:$here/../build/borrowed/bin
 LIMIT=${LIMIT:-150}
 passed=0 failed=0 skips=()
 out=$(mktemp) || exit 1

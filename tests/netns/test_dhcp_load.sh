@@ -59,8 +59,14 @@ check "200 clients at 200 a second take a second" [ "$(took "$work/pace")" -ge 9
 # ---- what goes wrong is told ----
 
 end_process "$dnsmasq"
+# user, nice and system time, interrupts, steal; and all of it
+cpu_time() { awk '$1 == "cpu" { print $2 + $3 + $4 + $7 + $8 + $9, $2 + $3 + $4 + $5 + $6 + $7 + $8 + $9 }' /proc/stat; }
+before=$(cpu_time)
 load "$work/none" -n 10 -r 100 -t 2
-check "no server: exit 1" [ $? = 1 ]
+code=$?
+# we have waited: what the machine did was for others
+others=$(echo "$before $(cpu_time)" | awk '{ print int(100 * ($3 - $1) / ($4 - $2)) }')
+check "no server: exit 1" [ $code = 1 ]
 check "... out of time, all ten" grep -q "failed *10: out of time" "$work/none"
 check "... after they asked again" grep -q "retries *10 (100.00 %" "$work/none"
 load "$work/args" -V 200-100
@@ -86,10 +92,26 @@ cp "$(command -v kea-dhcp4)" "$work/kea-dhcp4"
 start "${enter_p[@]}" env KEA_PIDFILE_DIR="$work" KEA_LOCKFILE_DIR="$work" \
 	"$work/kea-dhcp4" -c "$work/kea.json" >"$work/kea.log" 2>&1
 wait_for_line "$work/kea.log" DHCP4_STARTED "$started"
-n=${CLIENTS:-3000} rate=${RATE:-500}
-load "$work/qinq" -n "$n" -V 10-19.100-199 -r "$rate" ${WINDOW:+-w $WINDOW}
-check "kea, $n clients on 1000 QinQ VLANs at $rate a second: exit 0" [ $? = 0 ]
-cat "$work/qinq"
+# The rate is promised of a machine with two cores that does nothing else; there are three tries, for
+# it may begin something meanwhile.  Sanitizers are never that fast.
+n=11000 rate=5500
+case $build in
+*/address | */thread) n=3000 rate=500 ;;
+*)
+	if [ "$others" -gt 10 ]; then
+		n=3000 rate=500
+		echo "SKIP: the machine is $others % busy with others: 5500 leases a second are not tried"
+	fi
+	;;
+esac
+n=${CLIENTS:-$n} rate=${RATE:-$rate}
+for _ in 1 2 3; do
+	load "$work/qinq" -n "$n" -V 10-19.100-199 -r "$rate" ${WINDOW:+-w $WINDOW}
+	code=$?
+	cat "$work/qinq"
+	[ $code != 0 ] || [ "$(retries "$work/qinq")" -gt 100 ] || break
+done
+check "kea, $n clients on 1000 QinQ VLANs at $rate a second: exit 0" [ $code = 0 ]
 check "all have a lease" grep -q "^leases: $n of $n in " "$work/qinq"
 check "the server agrees" [ "$(sed 1d "$work/kea-leases.csv" | cut -d, -f1 | sort -u | wc -l)" = "$n" ]
 check "at most 1 in 100 had to ask again" [ "$(retries "$work/qinq")" -le 100 ]
