@@ -106,7 +106,10 @@ static const char *group_name(gid_t gid, char text[32])
 /* By its configuration, if there is one; else for one interface, which only they know. */
 static void mend_start(struct finding *f, const char *interface)
 {
-	if (!interface && access("/etc/etherconnd.conf", F_OK) == 0)
+	char names[256];
+	if (!interface && ecp_sock_instances(names, sizeof(names)) > 1)
+		finding_mend(f, "etherconnctl doctor -i INTERFACE, one of: %s", names);
+	else if (!interface && access("/etc/etherconnd.conf", F_OK) == 0)
 		finding_mend(f, "systemctl start etherconnd");
 	else
 		finding_mend(f, "systemctl start etherconnd@%s",

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,15 +27,45 @@ static int fill_address(const char *path, struct sockaddr_un *addr)
 	return 0;
 }
 
+static int connect_to(const char *path, int type)
+{
+	struct sockaddr_un addr;
+	int r = fill_address(path, &addr);
+	if (r < 0)
+		return r;
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
+		return fd;
+	r = -errno;
+	close(fd);
+	return r;
+}
+
 #define SUFFIX ".sock"
 
-/* The length of NAME in NAME.sock; 0: it is none. */
+/*
+ * Is somebody at path?  A file that a dead daemon has left refuses; a living one says, without
+ * being disturbed, that this is a socket of another type.
+ */
+static bool is_alive(const char *path)
+{
+	int fd = connect_to(path, SOCK_DGRAM);
+	if (fd >= 0)
+		close(fd);
+	return fd != -ENOENT && fd != -ECONNREFUSED;
+}
+
+/* NAME.sock in the directory of sockets: the length of NAME; 0: it is none, or nobody is there. */
 static int instance_len(const char *file)
 {
+	char path[ECP_SOCK_ROOM];
 	size_t len = strlen(file), end = strlen(SUFFIX);
-	if (len <= end || strcmp(file + len - end, SUFFIX) != 0)
+	if (len <= end || len >= ECP_SOCK_NAME || strcmp(file + len - end, SUFFIX) != 0)
 		return 0;
-	return (int)(len - end);
+	snprintf(path, sizeof(path), ECP_SOCK_DIR "/%.64s", file);
+	return is_alive(path) ? (int)(len - end) : 0;
 }
 
 unsigned ecp_sock_instances(char *names, size_t room)
@@ -69,26 +100,10 @@ char *ecp_sock_find(const char *ifname, char path[static ECP_SOCK_ROOM])
 	snprintf(path, ECP_SOCK_ROOM, ECP_SOCK_DIR "/%.64s.sock", ifname ? ifname : "");
 	if (!ifname || !*ifname || access(path, F_OK) < 0)
 		snprintf(path, ECP_SOCK_ROOM, "%s", ECP_SOCK_PATH);
-	if ((!ifname || !*ifname) && access(path, F_OK) < 0 &&
+	if ((!ifname || !*ifname) && !is_alive(path) &&
 	    ecp_sock_instances(only, sizeof(only)) == 1)
 		snprintf(path, ECP_SOCK_ROOM, ECP_SOCK_DIR "/%s" SUFFIX, only);
 	return path;
-}
-
-static int connect_to(const char *path, int type)
-{
-	struct sockaddr_un addr;
-	int r = fill_address(path, &addr);
-	if (r < 0)
-		return r;
-	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
-		return fd;
-	r = -errno;
-	close(fd);
-	return r;
 }
 
 int ecp_sock_connect(const char *path)

@@ -17,7 +17,7 @@
 /*
  * Where the daemon that serves ifname (NULL: any) listens: $ETHERCONN_SOCKET if set; else the
  * socket of an instance for that interface (etherconnd@IFNAME.service) if there is one; else
- * ECP_SOCK_PATH; but for NULL, where that is not there and one instance alone is, its socket.
+ * ECP_SOCK_PATH; but for NULL, where nobody is at that and one instance alone is there, its socket.
  * Returns path.
  */
 #define ECP_SOCK_ROOM 108 /* sun_path */
@@ -25,7 +25,7 @@
 char *ecp_sock_find(const char *ifname, char path[static ECP_SOCK_ROOM]);
 
 /*
- * How many sockets stand in ECP_SOCK_DIR, and whose they are, as "eth1, eth2" as far as there is
+ * How many daemons have sockets in ECP_SOCK_DIR, and whose they are, as "eth1, eth2" as far as there is
  * room (more than 0 bytes).
  */
 unsigned ecp_sock_instances(char *names, size_t room);

@@ -190,6 +190,10 @@ check "one stops" sctl stop etherconnd@eth1
 check "the other serves on" in_box etherconnctl -s /run/etherconnd/eth2.sock status
 check "its socket is gone" in_box test ! -e /run/etherconnd/eth1.sock
 check "the only one there is needs no name" status
+# the socket of one that ended without a right to remove it
+in_box python3 -c 'import socket; socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET).bind("/run/etherconnd/etherconnd.sock")'
+check "also beside what a dead one has left" status
+in_box rm /run/etherconnd/etherconnd.sock
 check "and comes back as systemd's" sctl start etherconnd@eth1.socket
 check "where a client starts it" in_box etherconnctl -s /run/etherconnd/eth1.sock status
 check "it is that one" is etherconnd@eth1 ActiveState active
