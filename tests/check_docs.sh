@@ -15,18 +15,23 @@ verdict() {
 	fi
 }
 
-# `make check T=NAME` [test]: the test program, and the test inside.
+# `make check T=NAME` [test] [another]: the test program, and the tests inside.
 missing_tests() {
-	local name test file
-	grep -hoE 'T=[a-z0-9_/]+`( \[[a-z0-9_]+\])?' "$@" | sort -u | while read -r name test; do
-		name=${name#T=} name=${name%\`} test=${test//[][]/}
+	local name tests test file
+	grep -hoE 'T=[a-z0-9_/]+`( \[[a-z0-9_]+\])*' "$@" | sort -u | while read -r name tests; do
+		name=${name#T=} name=${name%\`}
 		file=$(ls "tests/$name.c" "tests/$name.sh" 2>/dev/null)
-		if [ -z "$file" ]; then
-			echo "no test $name"
-		elif [ -n "$test" ] && ! grep -q "START_TEST($test)" "$file"; then
-			echo "no $test in $file"
-		fi
+		[ -n "$file" ] || echo "no test $name"
+		for test in ${tests//[][]/}; do
+			[ -z "$file" ] || grep -q "START_TEST($test)" "$file" ||
+				echo "no $test in $file"
+		done
 	done
+}
+
+# Rows of tables that say of something that it is here, without a command that shows it.
+rows_without_command() {
+	grep -E '^\|' "$1" | grep -vE '^\| ?(etherconn|step|there) \||^\|---' | grep -v '`[^`]*make [^`]*`'
 }
 
 # [text](path) relative to the document.
@@ -41,6 +46,7 @@ missing_files() {
 
 documents=(*.md docs/*.md proto/*.md)
 verdict "every test that the documents name is there" "$(missing_tests "${documents[@]}")"
+verdict "every row of docs/ETHERCONN.md has its command" "$(rows_without_command docs/ETHERCONN.md)"
 verdict "every link of the documents leads somewhere" "$(missing_files "${documents[@]}")"
 # would it notice?
 copy=$(mktemp -d)
@@ -48,5 +54,7 @@ trap 'rm -rf "$copy"' EXIT
 # shellcheck disable=SC2016
 echo '`make check T=check_nothing` [test_of_it] and [a link](nowhere.md)' >"$copy/a.md"
 verdict "a test that is not there would be seen" "$([ -n "$(missing_tests "$copy/a.md")" ] || echo blind)"
+echo '| something | here | trust us |' >>"$copy/a.md"
+verdict "a row without a command would be seen" "$([ -n "$(rows_without_command "$copy/a.md")" ] || echo blind)"
 verdict "a link that leads nowhere would be seen" "$([ -n "$(missing_files "$copy/a.md")" ] || echo blind)"
 exit $bad

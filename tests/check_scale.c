@@ -11,6 +11,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@ static struct daemon_process served;
 static struct ec_relay *relay;
 static const uint16_t type_list[] = {TYPE};
 static struct ec_l2_opts raw = EC_L2_OPTS;
+static pthread_barrier_t all_open;
 
 static struct ec_relay *connect_relay(uint32_t rx_ring)
 {
@@ -207,6 +209,64 @@ START_TEST(test_fifty_thousand)
 	ck_assert_int_lt(open - begin, 5000000000);
 	ck_assert_int_lt(closed - used, 5000000000);
 	free(claims);
+}
+END_TEST
+
+/* ---- threads ---- */
+
+#define N_THREADS  4
+#define PER_THREAD 500
+
+/* Its own relay handle, its own endpoint: what comes in order goes back. */
+static void *echo(void *arg)
+{
+	static const uint8_t dst[6] = {2, 0xee, 0, 0, 0, 1};
+	const uintptr_t number = (uintptr_t)arg;
+	struct ec_relay *mine = connect_relay(0);
+	struct ec_l2addr addr;
+	struct ec_frame f;
+	struct ec_l2 *l2;
+	char to[EC_L2ADDR_TEXT];
+	name_same_vlan((unsigned)number, to);
+	ec_l2addr_parse(to, &addr);
+	ck_assert_int_eq(ec_l2_open(&l2, mine, &addr, &raw), 0);
+	pthread_barrier_wait(&all_open);
+	for (uint32_t i = 0; i < PER_THREAD; i++) {
+		ck_assert_int_eq(ec_relay_recv(mine, &f, 1, 5000), 1);
+		ck_assert_mem_eq(f.l3, &i, sizeof(i));
+		ck_assert_int_eq(ec_l2_send(l2, &i, sizeof(i), TYPE, dst, 0), sizeof(i));
+	}
+	ec_relay_close(mine);
+	return NULL;
+}
+
+START_TEST(test_threads)
+{
+	static const uint8_t vlan[] = {0x81, 0, 0, 7};
+	pthread_t threads[N_THREADS];
+	uint8_t got[LINK_ROOM];
+	restart_on(backends[_i]);
+	pthread_barrier_init(&all_open, NULL, N_THREADS + 1);
+	for (uintptr_t i = 0; i < N_THREADS; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, echo, (void *)i), 0);
+	pthread_barrier_wait(&all_open);
+	link_forget();
+	for (uint32_t i = 0; i < PER_THREAD; i++)
+		for (unsigned t = 0; t < N_THREADS; t++) {
+			char to[EC_L2ADDR_TEXT];
+			name_same_vlan(t, to);
+			send_to(to, i);
+		}
+	uint32_t from[N_THREADS] = {0};
+	for (unsigned i = 0; i < N_THREADS * PER_THREAD; i++) {
+		ck_assert_uint_ge(link_receive(got), 22);
+		ck_assert(got[11] < N_THREADS && !memcmp(got + 12, vlan, sizeof(vlan)));
+		ck_assert_mem_eq(got + 18, &from[got[11]], 4);
+		from[got[11]]++;
+	}
+	for (unsigned i = 0; i < N_THREADS; i++)
+		pthread_join(threads[i], NULL);
+	pthread_barrier_destroy(&all_open);
 }
 END_TEST
 
@@ -417,6 +477,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_many_macs_on_one_vlan, 0, N_BACKENDS);
 	tcase_add_loop_test(tc, test_claims_under_traffic, 0, N_BACKENDS);
 	tcase_add_loop_test(tc, test_fifty_thousand, 0, N_BACKENDS);
+	tcase_add_loop_test(tc, test_threads, 0, N_BACKENDS);
 	tcase_add_test(tc, test_unread_queues_are_bounded);
 	tcase_add_loop_test(tc, test_every_frame_is_counted, 0, N_BACKENDS);
 	suite_add_tcase(suite, tc);
