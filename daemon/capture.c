@@ -98,15 +98,16 @@ void capture_find_reason(struct captured *seen, const struct ecp_relay_stats *be
 
 static void fill_endpoint(struct ecp_capture_aux *aux, const struct endpoint *ep)
 {
-	const struct ecp_l2addr *l2 = &ep->addr;
+	const struct ecp_l2addr l2 = endpoint_l2addr(ep);
+	const struct ecp_addr local = endpoint_local(ep);
 	aux->flags |= ECP_CAPTURE_ENDPOINT;
-	memcpy(aux->mac, l2->mac, ECP_MAC_LEN);
-	aux->n_vlans = l2->n_vlans;
-	for (unsigned i = 0; i < l2->n_vlans; i++)
-		aux->vlan[i] = l2->vlans[i].id;
-	aux->family = ep->local.family;
-	aux->port = ep->local.port;
-	memcpy(aux->ip, ep->local.ip, sizeof(aux->ip));
+	memcpy(aux->mac, l2.mac, ECP_MAC_LEN);
+	aux->n_vlans = l2.n_vlans;
+	for (unsigned i = 0; i < l2.n_vlans; i++)
+		aux->vlan[i] = l2.vlans[i].id;
+	aux->family = local.family;
+	aux->port = local.port;
+	memcpy(aux->ip, local.ip, sizeof(aux->ip));
 }
 
 static void fill_aux(struct ecp_capture_aux *aux, const struct captured *seen)

@@ -306,6 +306,12 @@ int client_attach(struct client *client, struct datapath *dp, uint32_t rx_ring,
 	return 0;
 }
 
+static void endpoint_fit(struct endpoint *ep, uint32_t mtu)
+{
+	const struct ecp_l2addr addr = endpoint_l2addr(ep);
+	ep->payload_max = ecp_payload_max(mtu, addr.vlans, addr.n_vlans);
+}
+
 static void client_link_changed(struct client *client)
 {
 	const struct netif *netif = &client->dp->relay.netif;
@@ -313,8 +319,7 @@ static void client_link_changed(struct client *client)
 	for (uint32_t id = 0; id < ch->n_slots; id++) {
 		struct endpoint *ep = ch->slots[id].endpoint;
 		if (ep)
-			ep->payload_max =
-			    ecp_payload_max(netif->mtu, ep->addr.vlans, ep->addr.n_vlans);
+			endpoint_fit(ep, netif->mtu);
 	}
 	channel_set_link(ch, netif->up, netif->mtu, netif->mac);
 }
@@ -345,15 +350,13 @@ static void endpoint_set_ethertypes(struct endpoint *ep, const struct ecp_open_i
 static int fill_l2(struct client *client, struct endpoint *ep,
 		   const struct ecp_open_item *item, struct ecp_error *err)
 {
-	const struct netif *netif = &client->dp->relay.netif;
 	const struct policy_rule *rule;
-	ep->addr = item->l2;
+	endpoint_set_l2addr(ep, &item->l2);
 	endpoint_set_ethertypes(ep, item);
 	if (client_judge(client, ep, NULL, &rule, err) < 0 ||
 	    client_judge_number(client, rule, err) < 0)
 		return err->code;
-	ep->header_len = (uint8_t)ecp_header_build(&ep->addr, ep->header);
-	ep->payload_max = ecp_payload_max(netif->mtu, ep->addr.vlans, ep->addr.n_vlans);
+	endpoint_fit(ep, client->dp->relay.netif.mtu);
 	ep->sending = policy_sending(rule);
 	if (ep->sending)
 		ep->policy = policy_hold(client->all->policy);
@@ -392,7 +395,7 @@ static int fill_udp(struct client *client, struct endpoint *ep,
 	    client_judge_number(client, rule, err) < 0)
 		return err->code;
 	ep->l2 = l2;
-	ep->addr = l2->addr;
+	ep->key = l2->key;
 	ep->header_len = l2->header_len;
 	memcpy(ep->header, l2->header, sizeof(ep->header));
 	ep->payload_max = l2->payload_max;
@@ -419,7 +422,7 @@ static int say_taken(const struct client *asker, const char *what,
 static struct kernel_claim kernel_claim_of(const struct endpoint *ep)
 {
 	return (struct kernel_claim){
-	    .key = ecp_key_of(&ep->addr),
+	    .key = ep->key,
 	    .multicast = ep->flags & ECP_EP_MULTICAST,
 	    .multicast_any = ep->flags & ECP_EP_MULTICAST_ANY,
 	    .everything = ep->flags & (ECP_EP_DEFAULT | ECP_EP_MIRROR),
@@ -440,7 +443,8 @@ static int endpoint_claim(struct client *client, struct endpoint *ep, struct ecp
 	}
 	if (r != -EADDRINUSE)
 		return ecp_error_set(err, r, "cannot claim: %s", strerror(-r));
-	ecp_l2addr_format(&ep->addr, l2);
+	const struct ecp_l2addr addr = endpoint_l2addr(ep);
+	ecp_l2addr_format(&addr, l2);
 	if (ep->kind == ECP_KIND_L2)
 		snprintf(what, sizeof(what), "%s", l2);
 	else

@@ -150,10 +150,11 @@ int client_judge(const struct client *client, const struct endpoint *ep,
 {
 	const struct netif *netif = &client->dp->relay.netif;
 	const struct policy_who who = who_is(client);
+	const struct ecp_l2addr addr = endpoint_l2addr(ep);
 	const struct policy_claim claim = {
 	    .interface = netif->name,
 	    .own_mac = netif->mac,
-	    .l2 = &ep->addr,
+	    .l2 = &addr,
 	    .flags = ep->flags,
 	    .n_ethertypes = ep->n_ethertypes,
 	    .ethertypes = ep->ethertypes,

@@ -71,11 +71,13 @@ static void tell_opened(const struct client *client, const struct ecp_opened *op
 		event.failed += opened->items[i].error.code != 0;
 	event.n = opened->n - event.failed;
 	const struct endpoint *first = first_opened(client, opened);
-	if (first)
+	if (first) {
+		const struct ecp_l2addr where = endpoint_l2addr(first);
+		bool udp = first->kind == ECP_KIND_UDP;
 		snprintf(event.text, sizeof(event.text), "%s%s%s",
-			 ecp_l2addr_format(&first->addr, l2),
-			 first->local.family ? " " : "",
-			 first->local.family ? ecp_addr_format(&first->local, local) : "");
+			 ecp_l2addr_format(&where, l2), udp ? " " : "",
+			 udp ? ecp_addr_format(&first->local, local) : "");
+	}
 	client_tell(client, &event);
 }
 

@@ -86,14 +86,15 @@ static void endpoint_info(const struct endpoint *ep, struct ecp_endpoint_info *i
 	    .id = ep->dest.id,
 	    .kind = ep->kind,
 	    .flags = ep->flags,
-	    .l2 = ep->addr,
+	    .l2 = endpoint_l2addr(ep),
 	    .n_ethertypes = ep->n_ethertypes,
-	    .local = ep->local,
+	    .local = endpoint_local(ep),
 	    .stats = endpoint_stats(ep),
 	};
 	snprintf(info->interface, sizeof(info->interface), "%s",
 		 ep->client->dp->relay.netif.name);
-	memcpy(info->ethertypes, ep->ethertypes, sizeof(info->ethertypes));
+	memcpy(info->ethertypes, ep->ethertypes,
+	       ep->n_ethertypes * sizeof(*ep->ethertypes));
 }
 
 /*

@@ -108,7 +108,7 @@ static bool tx_record(struct datapath *dp, struct endpoint *ep,
 		stats->tx_spoofed++;
 		return false;
 	}
-	if (ep->sending && !sending_allows(ep->sending, ep->addr.mac, record->aux.ethertype,
+	if (ep->sending && !sending_allows(ep->sending, ep->key.mac, record->aux.ethertype,
 					   buffer->data, buffer->len)) {
 		stats->tx_denied++;
 		return false;

@@ -31,6 +31,28 @@ struct endpoint_table {
 	struct endpoint *defaults; /* list */
 };
 
+/* ---- what an endpoint says of itself ---- */
+
+void endpoint_set_l2addr(struct endpoint *ep, const struct ecp_l2addr *addr)
+{
+	ep->key = ecp_key_of(addr);
+	ep->header_len = (uint8_t)ecp_header_build(addr, ep->header);
+}
+
+struct ecp_l2addr endpoint_l2addr(const struct endpoint *ep)
+{
+	struct ecp_l2addr addr;
+	ecp_header_addr(ep->header, ep->header_len, &addr);
+	return addr;
+}
+
+struct ecp_addr endpoint_local(const struct endpoint *ep)
+{
+	return ep->kind == ECP_KIND_UDP ? ep->local : (struct ecp_addr){.family = 0};
+}
+
+/* ---- the table ---- */
+
 struct endpoint_table *endpoint_table_new(void)
 {
 	struct endpoint_table *table = calloc(1, sizeof(*table));
@@ -180,10 +202,9 @@ static bool groups_vlan(const struct endpoint *ep, uint16_t vlan[2])
 	if (ep->kind != ECP_KIND_L2 || ep->flags & ECP_EP_MIRROR || /* it has all anyway */
 	    !(ep->flags & (ECP_EP_MULTICAST | ECP_EP_MULTICAST_ANY)))
 		return false;
-	struct ecp_key key = ecp_key_of(&ep->addr);
 	bool any = ep->flags & ECP_EP_MULTICAST_ANY;
-	vlan[0] = any ? GROUP_ANY_VLAN : key.vlan[0];
-	vlan[1] = any ? GROUP_ANY_VLAN : key.vlan[1];
+	vlan[0] = any ? GROUP_ANY_VLAN : ep->key.vlan[0];
+	vlan[1] = any ? GROUP_ANY_VLAN : ep->key.vlan[1];
 	return true;
 }
 
@@ -278,7 +299,6 @@ static bool l2_conflict(const struct endpoint *a, const struct endpoint *b)
 static int l2_insert(struct endpoint_table *table, struct endpoint *ep,
 		     struct endpoint **holder)
 {
-	ep->key = ecp_key_of(&ep->addr);
 	uint64_t hash = key_hash(table, &ep->key);
 	struct endpoint *first = first_of(table, &ep->key, hash), *last = first;
 	for (struct endpoint *at = first; at; last = at, at = at->next)
@@ -361,7 +381,6 @@ static int udp_insert(struct endpoint_table *table, struct endpoint *ep,
 		      struct endpoint **holder)
 {
 	struct station *st = ep->l2->station;
-	ep->key = ep->l2->key;
 	uint64_t hash = udp_hash_of(table, &ep->key, &ep->local);
 	*holder = udp_find(table, &ep->key, &ep->local, hash);
 	if (!*holder && ep->flags & ECP_EP_ACCEPT_ANY)

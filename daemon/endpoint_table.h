@@ -34,31 +34,42 @@ struct endpoint {
 	uint64_t rx, rx_bytes;    /* counters, see ECP_ENDPOINT_COUNTERS */
 	struct channel_dest dest; /* the client's number for it among it */
 	struct ecp_key key;
-	uint8_t n_ethertypes; /* of kind L2 */
+	uint8_t n_ethertypes; /* of kind L2; 0 of kind UDP */
 	bool udp_here;        /* first of its station, and UDP endpoints stand there, too */
-	uint16_t ethertypes[ECP_ETHERTYPES_MAX]; /* the first four on this line */
-	/* ... and on a UDP endpoint this one, too */
-	struct ecp_addr local;
-	unsigned flags;          /* enum ecp_endpoint_flags */
+	union {
+		uint16_t
+		    ethertypes[ECP_ETHERTYPES_MAX]; /* L2; the first four on this line */
+		struct ecp_addr
+		    local; /* UDP: the rest of it on the next; endpoint_local() */
+	};
+	/* The rest. */
 	struct station *station; /* the table's; NULL while not inserted */
 	uint64_t rx_buffer_full;
-	/* What a sent frame touches.  The header is prebuilt, destination and EtherType zero. */
+	struct client *client;
+	struct policy *policy; /* a reference, if sending is its */
+	union {
+		struct endpoint *next_default; /* L2 */
+		struct endpoint *l2;           /* UDP: what it stands on */
+	};
+	/* What a sent frame touches.  The header is prebuilt, destination and EtherType zero; its
+	 * MAC address and tags are the endpoint's own: endpoint_l2addr() */
 	uint8_t header[ECP_ETH_HLEN_MAX];
 	uint8_t header_len;
 	uint8_t kind; /* enum ecp_endpoint_kind */
 	uint32_t payload_max;
+	uint32_t flags;                /* enum ecp_endpoint_flags */
 	const struct sending *sending; /* NULL: it may send everything, as what it is */
 	uint64_t tx, tx_bytes, tx_dropped;
-	/* The rest. */
-	struct endpoint *next_default;
-	struct client *client;
-	struct policy *policy; /* a reference, if sending is its */
-	struct endpoint *l2;   /* kind UDP: the L2 endpoint it stands on */
-	struct ecp_l2addr addr;
 };
 static_assert(offsetof(struct endpoint, ethertypes[4]) == 64, "line 0");
 static_assert(offsetof(struct endpoint, header) == 128, "line 2");
-static_assert(offsetof(struct endpoint, next_default) == 192, "line 3");
+static_assert(sizeof(struct endpoint) == 192, "three lines");
+
+/* Where it lives: sets its header and its key. */
+void endpoint_set_l2addr(struct endpoint *ep, const struct ecp_l2addr *addr);
+struct ecp_l2addr endpoint_l2addr(const struct endpoint *ep);
+/* The address of one of kind UDP; of kind L2 none, family 0. */
+struct ecp_addr endpoint_local(const struct endpoint *ep);
 
 /* A copy of its counters. */
 static inline struct ecp_endpoint_stats endpoint_stats(const struct endpoint *ep)

@@ -225,6 +225,22 @@ unsigned ecp_header_build(const struct ecp_l2addr *addr,
 	return (unsigned)(at + 2 - header);
 }
 
+void ecp_header_addr(const uint8_t *header, unsigned len, struct ecp_l2addr *ret)
+{
+	const uint8_t *at = header + MACS_LEN, *end = header + len - 2;
+	*ret = (struct ecp_l2addr){.n_vlans = 0};
+	memcpy(ret->mac, header + ECP_MAC_LEN, ECP_MAC_LEN);
+	for (; at < end; at += ECP_TAG_LEN) {
+		uint16_t tci = get16(at + 2);
+		ret->vlans[ret->n_vlans++] = (struct ecp_vlan){
+		    .id = tci & ECP_VLAN_ID_MAX,
+		    .tpid = get16(at),
+		    .pcp = (uint8_t)(tci >> 13),
+		    .dei = tci >> 12 & 1,
+		};
+	}
+}
+
 /*
  * The kernel lets a frame leave that is MTU + 14 bytes long, and 4 more if an 802.1Q tag
  * stands right behind the MACs (packet_snd() in net/packet/af_packet.c); other tags get none.

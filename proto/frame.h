@@ -72,6 +72,8 @@ enum ecp_frame_verdict ecp_frame_parse(const uint8_t *data, uint32_t len,
  */
 unsigned ecp_header_build(const struct ecp_l2addr *addr,
 			  uint8_t header[static ECP_ETH_HLEN_MAX]);
+/* The same backwards: whose header of len bytes this is, which was built so. */
+void ecp_header_addr(const uint8_t *header, unsigned len, struct ecp_l2addr *ret);
 
 /* Largest L3 payload that an interface of this MTU carries under these tags; see frame.c. */
 uint32_t ecp_payload_max(uint32_t mtu, const struct ecp_vlan *vlans, unsigned n_vlans);

@@ -147,6 +147,8 @@ static void check_seen(const char *name, enum ecp_capture_direction direction,
 
 static void check_is_of(const char *name, const struct endpoint *ep)
 {
+	const struct ecp_l2addr addr = endpoint_l2addr(ep);
+	const struct ecp_addr local = endpoint_local(ep);
 	ck_assert_msg(aux.flags & ECP_CAPTURE_ENDPOINT, "%s: nobody's", name);
 	ck_assert_uint_eq(aux.client, client->id);
 	ck_assert_uint_eq(aux.pid, client->pid);
@@ -154,13 +156,13 @@ static void check_is_of(const char *name, const struct endpoint *ep)
 	ck_assert_str_eq(aux.comm, client->comm);
 	ck_assert_uint_eq(head.endpoint, ep->dest.id);
 	ck_assert_uint_eq(head.generation, ep->dest.generation);
-	ck_assert_mem_eq(aux.mac, ep->addr.mac, ECP_MAC_LEN);
-	ck_assert_uint_eq(aux.n_vlans, ep->addr.n_vlans);
-	for (unsigned i = 0; i < ep->addr.n_vlans; i++)
-		ck_assert_uint_eq(aux.vlan[i], ep->addr.vlans[i].id);
-	ck_assert_uint_eq(aux.family, ep->local.family);
-	ck_assert_uint_eq(aux.port, ep->local.port);
-	ck_assert_mem_eq(aux.ip, ep->local.ip, sizeof(aux.ip));
+	ck_assert_mem_eq(aux.mac, addr.mac, ECP_MAC_LEN);
+	ck_assert_uint_eq(aux.n_vlans, addr.n_vlans);
+	for (unsigned i = 0; i < addr.n_vlans; i++)
+		ck_assert_uint_eq(aux.vlan[i], addr.vlans[i].id);
+	ck_assert_uint_eq(aux.family, local.family);
+	ck_assert_uint_eq(aux.port, local.port);
+	ck_assert_mem_eq(aux.ip, local.ip, sizeof(aux.ip));
 }
 
 /* ---- received ---- */

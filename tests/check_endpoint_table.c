@@ -41,12 +41,14 @@ static void fill(struct endpoint *ep, const struct claim *c, struct endpoint *l2
 				.kind = c->udp ? ECP_KIND_UDP : ECP_KIND_L2,
 				.flags = c->flags,
 				.l2 = l2};
+	struct ecp_l2addr addr;
 	if (c->udp)
 		ck_assert_int_eq(ecp_addr_parse(c->udp, &ep->local), 0);
 	if (l2)
-		ep->addr = l2->addr;
+		addr = endpoint_l2addr(l2);
 	else
-		ck_assert_int_eq(ecp_l2addr_parse(c->l2, &ep->addr), 0);
+		ck_assert_int_eq(ecp_l2addr_parse(c->l2, &addr), 0);
+	endpoint_set_l2addr(ep, &addr);
 	while (ep->n_ethertypes < 4 && c->ethertypes[ep->n_ethertypes]) {
 		ep->ethertypes[ep->n_ethertypes] = c->ethertypes[ep->n_ethertypes];
 		ep->n_ethertypes++;

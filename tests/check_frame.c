@@ -336,6 +336,9 @@ START_TEST(test_header_build)
 	uint8_t out[ECP_ETH_HLEN_MAX];
 	for (size_t i = 0; i < sizeof(headers) / sizeof(*headers); i++) {
 		ck_assert_uint_eq(ecp_header_build(&headers[i].addr, out), headers[i].len);
+		struct ecp_l2addr back;
+		ecp_header_addr(out, headers[i].len, &back);
+		ck_assert_mem_eq(&back, &headers[i].addr, sizeof(back));
 		ck_assert_mem_eq(out, headers[i].bytes, headers[i].len);
 	}
 }

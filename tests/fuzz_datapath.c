@@ -198,15 +198,13 @@ static void check_received_one(const struct channel *ch, const struct ecp_record
 	if (head->flags & ECP_RX_FANOUT)
 		return;
 	const struct endpoint *ep = channel_endpoint(ch, head->endpoint, head->generation);
-	struct ecp_key key;
 	MUST(ep && ep->channel == ch);
 	if (ep->flags & (ECP_EP_DEFAULT | ECP_EP_MIRROR)) {
 		MUST(ep->client->may_capture);
 		return;
 	}
 	MUST(!f.multicast);
-	key = ecp_key_of(&ep->addr);
-	MUST(ecp_key_equal(&key, &f.key));
+	MUST(ecp_key_equal(&ep->key, &f.key));
 	if (ep->kind == ECP_KIND_UDP && !(ep->flags & ECP_EP_ACCEPT_ANY))
 		MUST(f.udp && f.dst_port == ep->local.port);
 }
