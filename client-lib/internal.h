@@ -40,8 +40,8 @@ TAILQ_HEAD(queue, queued);
 
 /* What L2 and UDP endpoints have in common; first member of both. */
 struct endpoint {
-	/* what each sent frame touches: one cache line */
-	_Alignas(ECP_CACHE_LINE) struct ec_relay *relay;
+	/* what each sent frame touches, within a cache line */
+	struct ec_relay *relay;
 	uint32_t id, generation; /* the daemon's name for it */
 	uint32_t payload_max;
 	enum ecp_endpoint_kind kind;
@@ -55,9 +55,10 @@ struct endpoint {
 	uint32_t depth;
 	TAILQ_ENTRY(endpoint) of_unclaimed;
 	bool unclaimed;    /* it is in that queue, its id ECI_NO_ID */
-	unsigned asked_at; /* which item of the batch it is */
-	int refused;       /* why the daemon did not give it back, or 0 */
+	uint16_t asked_at; /* which item of the batch it is */
+	int16_t refused;   /* why the daemon did not give it back, or 0 */
 };
+static_assert(ECP_BATCH_MAX <= UINT16_MAX, "asked_at");
 TAILQ_HEAD(endpoint_queue, endpoint);
 
 LIST_HEAD(l2_list, ec_l2);
@@ -69,7 +70,7 @@ TAILQ_HEAD(neigh_queue, neigh);
 #define ECI_L2_NEIGH (EC_L2_RESOLVE | EC_L2_ANSWER)
 
 struct ec_l2 {
-	struct endpoint ep;
+	_Alignas(ECP_CACHE_LINE) struct endpoint ep;
 	LIST_ENTRY(ec_l2) of_relay;
 	LIST_ENTRY(ec_l2) of_group; /* where flags ask for multicast */
 	struct udp_list udps;
@@ -79,24 +80,27 @@ struct ec_l2 {
 	struct ecp_key key;
 	unsigned flags; /* enum ec_l2_flags */
 	/* those the application asked for: the claim may have more */
-	unsigned n_ethertypes;
+	uint8_t n_ethertypes;
 	uint16_t ethertypes[EC_ETHERTYPES_MAX];
 };
+static_assert(sizeof(struct ec_l2) == 4 * ECP_CACHE_LINE, "people open tens of thousands");
 
 struct ec_udp {
-	struct endpoint ep;
+	_Alignas(ECP_CACHE_LINE) struct endpoint ep;
 	LIST_ENTRY(ec_udp) of_l2;
 	LIST_ENTRY(ec_udp) of_address; /* while answered_for */
-	bool answered_for;
 	struct ec_l2 *l2;
-	struct ecp_addr local, gateway; /* gateway.family 0: none */
-	uint8_t prefix_len;             /* 0: everything is on the link */
-	unsigned flags;                 /* enum ec_udp_flags */
-	uint8_t ttl, tclass;
-	uint16_t ident;
 	ec_resolve_fn *resolve; /* NULL: neigh.c */
 	void *resolve_arg;
+	struct ecp_addr *gateway; /* its own; NULL: none */
+	struct ecp_addr local;
+	uint16_t ident;
+	bool answered_for;
+	uint8_t prefix_len; /* 0: everything is on the link */
+	uint8_t flags;      /* enum ec_udp_flags */
+	uint8_t ttl, tclass;
 };
+static_assert(sizeof(struct ec_udp) == 3 * ECP_CACHE_LINE, "... of both");
 
 /* A record for several endpoints, part of which have had it. */
 struct fanout {
@@ -402,6 +406,7 @@ void eci_neigh_fini(struct ec_relay *relay);
 /* 0, -EINVAL, -EAFNOSUPPORT, said. */
 int eci_neigh_set_route(struct ec_udp *udp, unsigned prefix_len,
 			const struct ecp_addr *gateway);
+void eci_neigh_drop_route(struct ec_udp *udp);
 /* A frame for l2, or one for everybody on these VLANs.  True: ARP or ND, and dealt with. */
 bool eci_neigh_hear(struct ec_l2 *l2, const struct ec_frame *frame);
 bool eci_neigh_hear_all(struct ec_relay *relay, const uint16_t vlan[ECP_VLANS_MAX],

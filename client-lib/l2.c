@@ -140,7 +140,7 @@ struct ec_l2 *eci_l2_new(struct ec_relay *relay, const struct ec_l2addr *addr,
 	l2->ep.depth = opts.depth;
 	l2->addr = *addr;
 	l2->flags = opts.flags;
-	l2->n_ethertypes = opts.n_ethertypes;
+	l2->n_ethertypes = (uint8_t)opts.n_ethertypes;
 	memcpy(l2->ethertypes, opts.ethertypes,
 	       opts.n_ethertypes * sizeof(*opts.ethertypes));
 	LIST_INIT(&l2->udps);

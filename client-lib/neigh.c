@@ -96,10 +96,24 @@ int eci_neigh_set_route(struct ec_udp *udp, unsigned prefix_len,
 	int r = route_check(udp, prefix_len, gateway);
 	if (r < 0)
 		return r;
+	struct ecp_addr *own = gateway->family ? malloc(sizeof(*own)) : NULL;
+	if (gateway->family && !own)
+		return eci_error_set(-ENOMEM, "out of memory");
+	if (own) {
+		*own = *gateway;
+		own->port = 0;
+	}
+	eci_neigh_drop_route(udp);
 	udp->prefix_len = (uint8_t)prefix_len;
-	udp->gateway = *gateway;
-	udp->gateway.port = 0;
+	udp->gateway = own;
 	return 0;
+}
+
+void eci_neigh_drop_route(struct ec_udp *udp)
+{
+	free(udp->gateway);
+	udp->gateway = NULL;
+	udp->prefix_len = 0;
 }
 
 /* ---- the two tables: neighbours of an endpoint, and addresses that are answered for ---- */
@@ -451,14 +465,14 @@ void eci_neigh_run(struct ec_relay *relay)
 static int next_hop(const struct ec_udp *udp, const struct ecp_addr *to,
 		    struct ecp_addr *hop)
 {
-	*hop = *to;
-	if (!on_link(udp, to))
-		*hop = udp->gateway;
+	bool direct = on_link(udp, to);
+	if (!direct && !udp->gateway)
+		return eci_error_set(-ENETUNREACH,
+				     "the destination is not on the link, and "
+				     "there is no gateway");
+	*hop = direct ? *to : *udp->gateway;
 	hop->port = 0;
-	return hop->family ? 0
-			   : eci_error_set(-ENETUNREACH,
-					   "the destination is not on the link, and there "
-					   "is no gateway");
+	return 0;
 }
 
 static int waiting_add(struct neigh *n, struct ec_udp *udp, const struct ecp_addr *to,

@@ -43,7 +43,7 @@ static void set_refused(struct endpoint *ep, int code)
 {
 	uint64_t *unclaimed = &ep->relay->stats.unclaimed;
 	*unclaimed += (uint64_t) !!code - (uint64_t) !!ep->refused;
-	ep->refused = code;
+	ep->refused = (int16_t)code;
 }
 
 /* To the end, for another time. */
@@ -109,7 +109,7 @@ static void batch_fill(struct ec_relay *relay)
 			refuse(ep, -ENOENT);
 			continue;
 		}
-		ep->asked_at = c->n_asked;
+		ep->asked_at = (uint16_t)c->n_asked;
 		c->asked[c->n_asked++] = ep;
 	}
 }

@@ -381,6 +381,8 @@ struct endpoint *eci_endpoint_new(struct ec_relay *relay, enum ecp_endpoint_kind
 
 void eci_endpoint_free(struct endpoint *ep)
 {
+	if (ep->kind == ECP_KIND_UDP)
+		eci_neigh_drop_route((struct ec_udp *)ep);
 	ecp_pool_put(pool_of(ep->relay, ep->kind), ep);
 }
 

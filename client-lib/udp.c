@@ -88,7 +88,7 @@ struct ec_udp *eci_udp_new(struct ec_l2 *l2, const char *local,
 	udp->ep.depth = opts.depth;
 	udp->l2 = l2;
 	udp->local = addr;
-	udp->flags = opts.flags;
+	udp->flags = opts.flags & EC_UDP_ACCEPT_ANY;
 	udp->ttl = opts.ttl;
 	udp->tclass = opts.tclass;
 	eci_udp_item(udp, item);
@@ -164,10 +164,8 @@ EC_API int ec_udp_set_local(struct ec_udp *udp, const struct sockaddr *local)
 	if (r < 0)
 		return r;
 	eci_neigh_leave(udp);
-	if (addr.family != udp->local.family) { /* its route leads nowhere from there */
-		udp->prefix_len = 0;
-		udp->gateway.family = 0;
-	}
+	if (addr.family != udp->local.family)
+		eci_neigh_drop_route(udp); /* it leads nowhere from there */
 	udp->local = addr;
 	eci_neigh_join(udp);
 	return 0;
