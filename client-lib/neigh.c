@@ -350,7 +350,8 @@ static void neigh_learn_asker(struct ec_l2 *l2, const struct ecp_addr *asker,
 static bool speaks_for_address(const struct ec_udp *udp)
 {
 	const struct ec_udp *other = LIST_FIRST(&udp->l2->udps);
-	while (other != udp && memcmp(other->local.ip, udp->local.ip, 16))
+	while (other != udp && (other->local.family != udp->local.family ||
+				memcmp(other->local.ip, udp->local.ip, 16) != 0))
 		other = LIST_NEXT(other, of_l2);
 	return other == udp;
 }

@@ -418,6 +418,22 @@ START_TEST(test_another_family)
 }
 END_TEST
 
+/* 10.0.0.1 and a00:1:: have the same bytes; both are answered for. */
+START_TEST(test_families_are_not_mixed_up)
+{
+	struct ec_l2 *here = open_l2(links[0].l2_a, BOTH);
+	struct ec_udp *four = open_udp(here, "10.0.0.1:7", 0, NULL),
+		      *six = open_udp(here, "[a00:1::]:7", 0, NULL);
+	struct ec_l2 *there = open_l2(links[0].l2_b, BOTH);
+	struct ec_udp *from4 = open_udp(there, "10.0.0.2:7", 0, NULL),
+		      *from6 = open_udp(there, "[fd00::2]:7", 0, NULL);
+	ck_assert_int_eq(send_text(from4, "four", "10.0.0.1", 0), 4);
+	expect_text(four, "four");
+	ck_assert_int_eq(send_text(from6, "six", "a00:1::", 0), 3);
+	expect_text(six, "six");
+}
+END_TEST
+
 /* ---- stopping ---- */
 
 static void *stop_it(void *arg)
@@ -463,6 +479,7 @@ int main(void)
 	tcase_add_test(tc, test_arp_is_not_delivered);
 	tcase_add_test(tc, test_many_ask);
 	tcase_add_test(tc, test_another_family);
+	tcase_add_test(tc, test_families_are_not_mixed_up);
 	tcase_add_test(tc, test_stop_ends_what_waits);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
