@@ -235,6 +235,16 @@ int eci_error_code(void);
 /* -ESHUTDOWN, and why the relay is over. */
 int eci_error_shutdown(const struct ec_relay *relay);
 
+/* ---- options.c ---- */
+
+/*
+ * A caller's options, of whatever version of this library, as ours: given, whose first member is
+ * its size, over the defaults in ours of size bytes.  0 or -EINVAL, said.
+ */
+int eci_opts_take(void *ours, size_t size, const void *given);
+/* Are all of these bits known?  0 or -EINVAL, said. */
+int eci_flags_check(unsigned flags, unsigned known);
+
 /* ---- relay.c ---- */
 
 /*
@@ -339,6 +349,12 @@ int eci_addr_from_sockaddr(const struct sockaddr *sa, struct ecp_addr *ret);
 int eci_frame_addr(const struct ec_frame *frame, bool destination, struct ecp_addr *ret);
 
 /* ---- receive.c ---- */
+
+/* A caller's deadline: what is before the clock began is past, too; negative means not to wait. */
+static inline int64_t eci_deadline(int64_t deadline_ns)
+{
+	return deadline_ns < 0 ? 1 : deadline_ns;
+}
 
 /*
  * The next frame for ep, within its deadline; frames for others are set aside.  0, or -EAGAIN,

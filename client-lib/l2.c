@@ -60,17 +60,21 @@ static void group_leave(struct ec_l2 *l2)
 
 static const uint16_t ethertypes_default[] = {ECP_ETHERTYPE_IPV4, ECP_ETHERTYPE_IPV6};
 
-static struct ec_l2_opts l2_opts(const struct ec_l2_opts *given)
+#define FLAGS_KNOWN                                                                        \
+	(EC_L2_MULTICAST | EC_L2_MULTICAST_ANY | EC_L2_SHARE | ECI_L2_NEIGH |              \
+	 EC_L2_DEFAULT | EC_L2_MIRROR)
+
+static int l2_opts(const struct ec_l2_opts *given, struct ec_l2_opts *opts)
 {
-	struct ec_l2_opts opts = EC_L2_OPTS;
-	if (given)
-		memcpy(&opts, given,
-		       given->size < sizeof(opts) ? given->size : sizeof(opts));
-	if (!opts.n_ethertypes) {
-		opts.ethertypes = ethertypes_default;
-		opts.n_ethertypes = 2;
+	*opts = (struct ec_l2_opts)EC_L2_OPTS;
+	int r = eci_opts_take(opts, sizeof(*opts), given);
+	if (r == 0)
+		r = eci_flags_check(opts->flags, FLAGS_KNOWN);
+	if (!opts->n_ethertypes) {
+		opts->ethertypes = ethertypes_default;
+		opts->n_ethertypes = 2;
 	}
-	return opts;
+	return r;
 }
 
 static unsigned flags_to_proto(unsigned flags)
@@ -131,8 +135,8 @@ void eci_l2_item(const struct ec_l2 *l2, struct ecp_open_item *item)
 struct ec_l2 *eci_l2_new(struct ec_relay *relay, const struct ec_l2addr *addr,
 			 const struct ec_l2_opts *given, struct ecp_open_item *item)
 {
-	struct ec_l2_opts opts = l2_opts(given);
-	if (l2_check(addr, &opts) < 0)
+	struct ec_l2_opts opts;
+	if (l2_opts(given, &opts) < 0 || l2_check(addr, &opts) < 0)
 		return NULL;
 	struct ec_l2 *l2 = (struct ec_l2 *)eci_endpoint_new(relay, ECP_KIND_L2, opts.user);
 	if (!l2)
@@ -216,12 +220,12 @@ EC_API uint32_t ec_l2_payload_max(const struct ec_l2 *l2)
 
 EC_API void ec_l2_set_read_deadline(struct ec_l2 *l2, int64_t deadline_ns)
 {
-	l2->ep.read_deadline = deadline_ns;
+	l2->ep.read_deadline = eci_deadline(deadline_ns);
 }
 
 EC_API void ec_l2_set_write_deadline(struct ec_l2 *l2, int64_t deadline_ns)
 {
-	l2->ep.write_deadline = deadline_ns;
+	l2->ep.write_deadline = eci_deadline(deadline_ns);
 }
 
 /* ---- sending and receiving ---- */

@@ -195,16 +195,6 @@ static int relay_make_stop(struct ec_relay *relay)
 		   : 0;
 }
 
-/* A caller's options, of whatever version of this library, as ours. */
-static struct ec_relay_opts relay_opts(const struct ec_relay_opts *given)
-{
-	struct ec_relay_opts opts = EC_RELAY_OPTS;
-	if (given)
-		memcpy(&opts, given,
-		       given->size < sizeof(opts) ? given->size : sizeof(opts));
-	return opts;
-}
-
 /* A relay without a daemon yet. */
 static struct ec_relay *relay_new(const struct ec_relay_opts *opts)
 {
@@ -241,12 +231,15 @@ static struct ec_relay *relay_new(const struct ec_relay_opts *opts)
 EC_API int ec_relay_open(struct ec_relay **ret, const char *ifname,
 			 const struct ec_relay_opts *given)
 {
-	struct ec_relay_opts opts = relay_opts(given);
+	struct ec_relay_opts opts = EC_RELAY_OPTS;
 	char found[ECP_SOCK_ROOM];
+	int r = eci_opts_take(&opts, sizeof(opts), given);
+	if (r < 0)
+		return r;
 	struct ec_relay *relay = relay_new(&opts);
 	if (!relay)
 		return eci_error_set(-ENOMEM, "out of memory");
-	int r = relay_make_stop(relay);
+	r = relay_make_stop(relay);
 	if (r == 0)
 		r = relay_connect(relay,
 				  opts.socket ? opts.socket : ecp_sock_find(ifname, found));

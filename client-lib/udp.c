@@ -21,15 +21,15 @@ static int resolve_broadcast(void *arg, const struct sockaddr *dst, uint8_t mac[
 	return 0;
 }
 
-static struct ec_udp_opts udp_opts(const struct ec_udp_opts *given)
+static int udp_opts(const struct ec_udp_opts *given, struct ec_udp_opts *opts)
 {
-	struct ec_udp_opts opts = EC_UDP_OPTS;
-	if (given)
-		memcpy(&opts, given,
-		       given->size < sizeof(opts) ? given->size : sizeof(opts));
-	if (!opts.ttl)
-		opts.ttl = TTL_DEFAULT;
-	return opts;
+	*opts = (struct ec_udp_opts)EC_UDP_OPTS;
+	int r = eci_opts_take(opts, sizeof(*opts), given);
+	if (r == 0)
+		r = eci_flags_check(opts->flags, EC_UDP_ACCEPT_ANY);
+	if (!opts->ttl)
+		opts->ttl = TTL_DEFAULT;
+	return r;
 }
 
 /* "10.0.0.1" or "fe80::1"; NULL is none. */
@@ -73,8 +73,10 @@ void eci_udp_item(const struct ec_udp *udp, struct ecp_open_item *item)
 struct ec_udp *eci_udp_new(struct ec_l2 *l2, const char *local,
 			   const struct ec_udp_opts *given, struct ecp_open_item *item)
 {
-	struct ec_udp_opts opts = udp_opts(given);
+	struct ec_udp_opts opts;
 	struct ecp_addr addr;
+	if (udp_opts(given, &opts) < 0)
+		return NULL;
 	if (ecp_addr_parse(local, &addr) < 0) {
 		eci_error_set(-EINVAL,
 			      "\"%.60s\" is no address like 10.0.0.1:67 or [::1]:547",
@@ -191,12 +193,12 @@ EC_API struct ec_l2 *ec_udp_l2(const struct ec_udp *udp)
 
 EC_API void ec_udp_set_read_deadline(struct ec_udp *udp, int64_t deadline_ns)
 {
-	udp->ep.read_deadline = deadline_ns;
+	udp->ep.read_deadline = eci_deadline(deadline_ns);
 }
 
 EC_API void ec_udp_set_write_deadline(struct ec_udp *udp, int64_t deadline_ns)
 {
-	udp->ep.write_deadline = deadline_ns;
+	udp->ep.write_deadline = eci_deadline(deadline_ns);
 }
 
 /* ---- sending ---- */

@@ -303,6 +303,40 @@ START_TEST(test_open_refusals)
 }
 END_TEST
 
+/* No option is ignored: not those that were not begun as they should, nor those of the future. */
+START_TEST(test_options_are_taken_or_refused)
+{
+	const struct ec_relay_opts r_none = {.socket = served.sock};
+	const struct ec_l2_opts l2_none = {.flags = EC_L2_MULTICAST};
+	const struct ec_udp_opts udp_none = {.ttl = 3};
+	struct {
+		struct ec_l2_opts now;
+		unsigned later;
+	} future = {{.size = sizeof(future)}, 0};
+	struct ec_l2addr addr = {.mac = {2, 0, 0, 0, 0, 9}};
+	struct ec_l2_opts l2_opts = EC_L2_OPTS;
+	struct ec_udp_opts udp_opts = EC_UDP_OPTS;
+	struct ec_relay *r;
+	struct ec_l2 *l2;
+	struct ec_udp *udp;
+	ck_assert_int_eq(ec_relay_open(&r, NULL, &r_none), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(ec_error_text(), "EC_RELAY_OPTS"));
+	ck_assert_int_eq(ec_l2_open(&l2, relay, &addr, &l2_none), -EINVAL);
+	l2_opts.flags = 1u << 30;
+	ck_assert_int_eq(ec_l2_open(&l2, relay, &addr, &l2_opts), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(ec_error_text(), "0x40000000"));
+	future.later = 1;
+	ck_assert_int_eq(ec_l2_open(&l2, relay, &addr, &future.now), -EINVAL);
+	future.later = 0;
+	ck_assert_int_eq(ec_l2_open(&l2, relay, &addr, &future.now), 0);
+	ck_assert_int_eq(ec_udp_open(&udp, l2, "10.0.0.1:1", &udp_none), -EINVAL);
+	udp_opts.flags = 2;
+	ck_assert_int_eq(ec_udp_open(&udp, l2, "10.0.0.1:1", &udp_opts), -EINVAL);
+	udp_opts.flags = 0;
+	ck_assert_int_eq(ec_udp_open(&udp, l2, "10.0.0.1:1", &udp_opts), 0);
+}
+END_TEST
+
 START_TEST(test_close_gives_back)
 {
 	struct ec_l2 *a = open_raw(MAC1, 0), *b = open_raw(MAC2, 0);
@@ -581,6 +615,8 @@ START_TEST(test_deadlines)
 	ck_assert_int_eq(ec_l2_recv(b, buf, sizeof(buf), 0, NULL), -ETIMEDOUT);
 	ck_assert_int_ge(ec_now() - begin, 50 * MS);
 	/* a past one fails at once, but not if something is there */
+	ck_assert_int_eq(ec_l2_recv(b, buf, sizeof(buf), 0, NULL), -ETIMEDOUT);
+	ec_l2_set_read_deadline(b, -1); /* also one before the clock began */
 	ck_assert_int_eq(ec_l2_recv(b, buf, sizeof(buf), 0, NULL), -ETIMEDOUT);
 	send_raw(a, mac_of(b), "x");
 	send_raw(b, mac_of(a), "y");
@@ -913,6 +949,7 @@ int main(void)
 #endif
 	tcase_add_test(tc, test_taken_by_another);
 	tcase_add_test(tc, test_open_refusals);
+	tcase_add_test(tc, test_options_are_taken_or_refused);
 	tcase_add_test(tc, test_close_gives_back);
 	tcase_add_loop_test(tc, test_close_after_send, 0, 2);
 	tcase_add_test(tc, test_no_buffer);
