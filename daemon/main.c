@@ -11,10 +11,16 @@
 
 enum { EXIT_RUNTIME = 1, EXIT_USAGE = 2 };
 
+/*
+ * systemd starts us again soon, as after a crash; what stands in the way of a start, such as an
+ * interface that is not there yet, is looked for once a second.
+ */
 static int complain(const struct ecp_error *err)
 {
 	log_error("%s", err->text);
 	service_failed(err->text);
+	if (getenv("NOTIFY_SOCKET"))
+		sleep(1);
 	return EXIT_RUNTIME;
 }
 

@@ -578,24 +578,43 @@ static void expect_echo(const struct ec_claim *claim)
 	ck_assert_ptr_eq(frame.udp, claim->udp);
 }
 
-/* L2 and UDP endpoints each; how soon the first and the last are back. */
-START_TEST(test_many)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SLOWER 10 /* under a sanitizer */
+#else
+#define SLOWER 1
+#endif
+#define TRIES 5 /* the machine may have other things to do */
+
+/* The daemon dies and another comes.  From then, or from its death, to the last one's frame. */
+static int64_t restart_with(const struct ec_claim *claims, unsigned n, unsigned generation)
 {
-	static const unsigned numbers[] = {1000, 50000};
-	unsigned n = numbers[_i];
-	struct ec_claim *claims = claim_many(n);
+	int64_t begin = ec_now();
 	die();
 	come_back();
 	int64_t ready = ec_now();
-	until_generation(2);
+	until_generation(generation);
 	expect_echo(&claims[0]);
 	int64_t first = ec_now();
 	expect_echo(&claims[n - 1]);
 	int64_t last = ec_now();
-	printf(
-	    "# ready to frames, %u L2 and %u UDP endpoints: first %.1f ms, last %.1f ms\n",
-	    n, n, (double)(first - ready) / 1e6, (double)(last - ready) / 1e6);
-	ck_assert_int_lt(last - ready, SOON);
+	printf("# %u L2 and %u UDP endpoints: ready to first frame %.1f ms, to last "
+	       "%.1f ms; from its death %.1f ms\n",
+	       n, n, (double)(first - ready) / 1e6, (double)(last - ready) / 1e6,
+	       (double)(last - begin) / 1e6);
+	return last - ready;
+}
+
+/* L2 and UDP endpoints each; how soon all are back. */
+START_TEST(test_many)
+{
+	static const struct {
+		unsigned n, ms;
+	} numbers[] = {{1000, 200}, {50000, 1000}};
+	unsigned n = numbers[_i].n, tries = 0;
+	int64_t most = numbers[_i].ms * MS * SLOWER;
+	struct ec_claim *claims = claim_many(n);
+	while (restart_with(claims, n, 2 + tries) > most)
+		ck_assert_uint_lt(++tries, TRIES);
 	ck_assert_uint_eq(endpoints_there(), 2 * n);
 	ck_assert_uint_eq(stats_of(relay).unclaimed, 0);
 	free(claims);

@@ -13,7 +13,9 @@ mkdir "$cover"
 make -s -C "$top" install SAN= B="$build" DESTDIR="$cover" PREFIX=/usr \
 	unitdir=/usr/lib/systemd/system >"$work/install.log" 2>&1 ||
 	{ not_ok "make install: $(tail -3 "$work/install.log")"; done_testing; }
-install -D -t "$cover/usr/bin" "$build/tests/tool_ec_ping" "$build/examples/udp_echo"
+install -D -t "$cover/usr/bin" "$build"/tests/tool_{ec_ping,claims} "$build/examples/udp_echo"
+slower=1
+nm "$build/etherconnd" 2>/dev/null | grep -qE '__(a|t)san' && slower=10
 # a sanitizer cannot look for leaks as a process without privileges
 for service in etherconnd etherconnd@; do
 	mkdir -p "$cover/etc/systemd/system/$service.service.d"
@@ -119,6 +121,45 @@ check "the status is as it was" like etherconnd StatusText 'endpoints?$'
 check "the client is still there" is client ActiveState active
 check "nothing was restarted" is etherconnd NRestarts 0
 sctl stop client
+# ---- a client with many endpoints, half of each kind, over restarts ----
+
+write /run/restarts.sh <<'END'
+# How long from here until all endpoints are there again, in ms, the best of some.
+set -eu
+endpoints() { etherconnctl status -j 2>/dev/null | sed 's/.*"endpoints":\([0-9]*\).*/\1/'; }
+now() { date +%s%N; }
+back() { until [ "$(endpoints)" = "$1" ]; do :; done; }
+systemd-run -q --collect --unit=many tool_claims /run/etherconnd/etherconnd.sock eth1 "$1"
+back $((2 * $1))
+best=1000000
+for _ in 1 2 3; do
+	begin=$(now)
+	sh -c "$2"
+	until [ "$(systemctl show --value -p MainPID etherconnd)" != 0 ]; do :; done
+	back $((2 * $1))
+	took=$((($(now) - begin) / 1000000))
+	[ $took -ge $best ] || best=$took
+done
+systemctl stop many
+echo $best
+END
+# restarts NAME COUNT COMMAND MS: all back within so long, the restart of the daemon included
+restarts() {
+	local best
+	best=$(timeout 60 nsenter -t "$box" -m -p -C -u -i -n env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin bash /run/restarts.sh "$2" "$3" 2>&1)
+	if [ "$best" -lt "$4" ] 2>/dev/null; then
+		ok "$1: $((2 * $2)) endpoints are back after $best ms"
+	else
+		not_ok "$1: $((2 * $2)) endpoints: $best, not $4 ms"
+	fi
+}
+# shellcheck disable=SC2016 # for the shell in the box
+kill_it='kill -KILL $(systemctl show --value -p MainPID etherconnd); sleep 0.02'
+restarts "systemctl restart" 500 "systemctl restart etherconnd" $((500 * slower))
+restarts "SIGKILL" 500 "$kill_it" $((500 * slower))
+restarts "systemctl restart" 25000 "systemctl restart etherconnd" $((1500 * slower))
+restarts "SIGKILL" 25000 "$kill_it" $((1500 * slower))
+
 check "the status sees it go" like etherconnd StatusText '0 clients, 0 endpoints'
 sctl stop etherconnd
 
