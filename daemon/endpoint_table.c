@@ -356,7 +356,8 @@ static uint64_t udp_hash(const struct endpoint_table *table, uint64_t station,
 	uint64_t words[2];
 	memcpy(words, ip, sizeof(words));
 	uint64_t where = station ^ (uint64_t)port << 48 ^ family;
-	return hash_mix(&table->udp, words[0] ^ words[1] * 0x9ddfea08eb382d69, where) | 1;
+	return hash_mix(&table->udp, hash_shorten(&table->udp, words[0], words[1]), where) |
+	       1;
 }
 
 /* The same of an address on the station of a claimed endpoint. */

@@ -29,7 +29,8 @@ int hash_init(struct hash *h)
 		return -ENOMEM;
 	h->mask = HASH_SLOTS_MIN - 1;
 	h->n = 0;
-	h->secret = hash_secret();
+	h->secret[0] = hash_secret();
+	h->secret[1] = hash_secret();
 	return 0;
 }
 

@@ -25,7 +25,7 @@ struct hash {
 	struct hash_slot *slots;
 	size_t mask; /* number of slots - 1 */
 	size_t n;
-	uint64_t secret; /* random, so that nobody outside can choose colliding keys */
+	uint64_t secret[2]; /* random, so that nobody outside can choose colliding keys */
 };
 
 /* 0 or -ENOMEM. */
@@ -47,13 +47,21 @@ static inline uint64_t hash_fold(uint64_t a, uint64_t b)
 }
 
 /*
+ * 16 bytes of key as 8, for those that are longer.  Each half meets a secret before the other:
+ * whoever knew a factor could choose keys that come out alike.
+ */
+static inline uint64_t hash_shorten(const struct hash *h, uint64_t a, uint64_t b)
+{
+	return hash_fold(a ^ h->secret[0], b ^ h->secret[1]);
+}
+
+/*
  * Mix 16 bytes of key (wyhash's way: one wide multiply, both halves folded).  Sequential keys
  * spread well; a plain multiplicative hash clusters on the sequential MACs people use.
  */
 static inline uint64_t hash_mix(const struct hash *h, uint64_t a, uint64_t b)
 {
-	uint64_t once = hash_fold(a ^ h->secret, b ^ 0x9e3779b97f4a7c15);
-	return hash_fold(once ^ 0xd6e8feb86659fd93, h->secret | 1);
+	return hash_fold(hash_shorten(h, a, b) ^ 0xd6e8feb86659fd93, h->secret[0] | 1);
 }
 
 static inline void hash_prefetch(const struct hash *h, uint64_t hash)

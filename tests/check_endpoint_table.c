@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* The table never looks into clients and channels: any address will do. */
 #define CLIENT(n)  ((struct client *)(uintptr_t)(0x100 + (n)))
@@ -359,6 +360,61 @@ START_TEST(test_fifty_thousand)
 }
 END_TEST
 
+/* The k-th of many IPv6 addresses that somebody chose, knowing the source and not the secret. */
+static void chosen_plain(uint64_t k, uint64_t words[2])
+{
+	words[0] = 0xfd;
+	words[1] = __builtin_bswap64(k);
+}
+
+/* What a sum of the words with a known factor makes equal. */
+static void chosen_sum(uint64_t k, uint64_t words[2])
+{
+	words[0] = k * 0x9ddfea08eb382d69;
+	words[1] = k;
+}
+
+/* What a product with a known factor makes zero. */
+static void chosen_zero(uint64_t k, uint64_t words[2])
+{
+	words[0] = k;
+	words[1] = 0x9e3779b97f4a7c15;
+}
+
+#define CHOSEN 20000
+
+static double claim_chosen(struct endpoint *l2, void (*choose)(uint64_t, uint64_t *))
+{
+	struct endpoint *udp = calloc(CHOSEN, sizeof(*udp)), *holder;
+	clock_t begin = clock();
+	for (unsigned i = 0; i < CHOSEN; i++) {
+		uint64_t words[2];
+		choose(i + 1, words);
+		fill(&udp[i], &(struct claim){.udp = "[::1]:7"}, l2);
+		memcpy(udp[i].local.ip, words, sizeof(words));
+		ck_assert_int_eq(endpoint_table_insert(table, &udp[i], &holder), 0);
+	}
+	double took = (double)(clock() - begin) / CLOCKS_PER_SEC;
+	for (unsigned i = 0; i < CHOSEN; i++)
+		endpoint_table_remove(table, &udp[i]);
+	free(udp);
+	return took;
+}
+
+/* One client's choice of addresses must not make the table slow for all. */
+START_TEST(test_chosen_addresses)
+{
+	struct endpoint l2;
+	ck_assert_int_eq(insert(&l2, (struct claim){.l2 = "02:00:00:00:00:01"}, NULL), 0);
+	double plain = claim_chosen(&l2, chosen_plain);
+	double sum = claim_chosen(&l2, chosen_sum), zero = claim_chosen(&l2, chosen_zero);
+	printf("# %d addresses: %.3f s, chosen %.3f and %.3f s\n", CHOSEN, plain, sum,
+	       zero);
+	ck_assert(sum < 10 * plain + 0.05 && zero < 10 * plain + 0.05);
+	endpoint_table_remove(table, &l2);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("endpoint_table");
@@ -373,6 +429,7 @@ int main(void)
 	tcase_add_test(tc, test_udp_conflicts_and_set_local);
 	tcase_add_test(tc, test_groups_by_vlan);
 	tcase_add_test(tc, test_fifty_thousand);
+	tcase_add_test(tc, test_chosen_addresses);
 	suite_add_tcase(s, tc);
 	SRunner *sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
