@@ -139,6 +139,19 @@ struct options {
 	int hold;
 };
 
+static void wake_up(int signal)
+{
+	(void)signal;
+}
+
+/* Until then a signal ends the program, as any. */
+static void hold(int seconds)
+{
+	struct sigaction stop = {.sa_handler = wake_up};
+	sigaction(SIGTERM, &stop, NULL);
+	poll(NULL, 0, seconds * 1000);
+}
+
 static int run(const struct options *o)
 {
 	struct ec_relay_opts relay_opts = EC_RELAY_OPTS;
@@ -164,23 +177,16 @@ static int run(const struct options *o)
 	r = get_lease(&c, &lease);
 	if (r == 0)
 		r = take_address(&c, &lease);
-	fflush(stdout);
 	if (r == 0 && o->hold)
-		poll(NULL, 0, o->hold * 1000); /* ended by a signal as well */
+		hold(o->hold);
 out:
 	ec_relay_close(relay);
 	return r;
 }
 
-static void wake_up(int signal)
-{
-	(void)signal;
-}
-
 int main(int argc, char **argv)
 {
 	struct options o = {.address = "aa:bb:cc:11:22:33|100"};
-	struct sigaction stop = {.sa_handler = wake_up};
 	int c;
 	while ((c = getopt(argc, argv, "i:s:a:H:")) != -1) {
 		switch (c) {
@@ -201,7 +207,7 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	sigaction(SIGTERM, &stop, NULL);
+	setvbuf(stdout, NULL, _IOLBF, 0); /* each step when it is taken, also in a pipe */
 	srandom((unsigned)time(NULL) ^ (unsigned)getpid());
 	return run(&o);
 }
