@@ -3,6 +3,7 @@
 #
 #   lab.sh up            lab0 here <== veth ==> lab1 in the network namespace "lab"
 #   lab.sh server VLAN   kea-dhcp4 behind that VLAN of lab1, until Ctrl-C or the next one
+#   lab.sh ask           the server looks, by ARP, for a client that is not there
 #   lab.sh down          everything gone
 set -eu
 netns_dir=$(cd "$(dirname "$0")/../tests/netns" && pwd)
@@ -34,6 +35,12 @@ config() {
 JSON
 }
 
+# A datagram to whoever: the kernel asks three times, a second apart.
+ask() {
+	echo "the server asks who has 10.1.0.7"
+	ip netns exec lab bash -c 'echo >/dev/udp/10.1.0.7/9'
+}
+
 # The server before, by the pid it left; it may be gone, and the pid a stranger's.
 stop_server() {
 	local pid
@@ -58,14 +65,15 @@ server() {
 
 down() {
 	stop_server
-	ip netns del lab 2>/dev/null || true # the pair goes with it
+	ip link del lab0 2>/dev/null || true # now; with the namespace it would go a little later
+	ip netns del lab 2>/dev/null || true
 	if mountpoint -q "$work/bpffs"; then umount "$work/bpffs"; fi
 	rm -rf "$work"
 	echo "nothing is left"
 }
 
 case ${1-}:${2-} in
-up: | down:) "$1" ;;
+up: | ask: | down:) "$1" ;;
 server:[0-9]*) server "$2" ;;
 *) sed -n '/^#   /s/^#   //p' "$0" >&2; exit 2 ;;
 esac
