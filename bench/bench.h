@@ -73,9 +73,13 @@ bool live_frames_possible(void);
 uint64_t live_frames_for(const char *ifname, const uint8_t *frame, unsigned n_endpoints,
 			 unsigned len, double seconds, bool datagrams);
 
-/* A TPACKET_V2 ring that waits as the daemon does, or a V3 ring that takes whole blocks. */
+/*
+ * A TPACKET_V2 ring that waits as the daemon does, or a V3 ring that takes whole blocks.
+ * Filtered: by the shortest program there is, which lets all pass.
+ */
+enum { RAW_BY_BLOCK = 1, RAW_FILTERED = 2 };
 struct raw_ring;
-struct raw_ring *raw_ring_open(const char *ifname, bool by_block);
+struct raw_ring *raw_ring_open(const char *ifname, unsigned how);
 /* Take what is there, at most until the deadline; returns how many frames (0: time is over). */
 unsigned raw_ring_take(struct raw_ring *ring, double deadline);
 uint64_t raw_ring_drops(struct raw_ring *ring);

@@ -165,7 +165,7 @@ static void rtt_raw(const uint8_t peer_mac[6])
 	q.frame[12] = 0x08;
 	q.len = head + (size_t)ecp_udp_build(q.frame + head, sizeof(q.frame) - head, &udp,
 					     question, sizeof(question));
-	struct raw_ring *promisc = raw_ring_open(stage.ifname, false);
+	struct raw_ring *promisc = raw_ring_open(stage.ifname, 0);
 	round_trips(RAW, RAW, ask_raw, &q);
 	raw_ring_close(promisc);
 	close(q.fd);

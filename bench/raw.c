@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_ether.h>
+#include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <poll.h>
@@ -103,8 +104,17 @@ struct raw_ring {
 	struct ecp_pace pace;
 };
 
-struct raw_ring *raw_ring_open(const char *ifname, bool by_block)
+static void attach_filter(int fd)
 {
+	struct sock_filter all = BPF_STMT(BPF_RET | BPF_K, 0xffffffff);
+	const struct sock_fprog program = {1, &all};
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
+		die("filter");
+}
+
+struct raw_ring *raw_ring_open(const char *ifname, unsigned how)
+{
+	bool by_block = how & RAW_BY_BLOCK;
 	struct raw_ring *ring = calloc(1, sizeof(*ring));
 	int version = by_block ? TPACKET_V3 : TPACKET_V2, one = 1;
 	/* what is there of it in V2 is the same */
@@ -127,6 +137,8 @@ struct raw_ring *raw_ring_open(const char *ifname, bool by_block)
 	    setsockopt(ring->fd, SOL_PACKET, PACKET_RX_RING, &req,
 		       by_block ? sizeof(req) : sizeof(struct tpacket_req)) < 0)
 		die("packet ring");
+	if (how & RAW_FILTERED)
+		attach_filter(ring->fd);
 	ring->memory = mmap(NULL, (size_t)SLOT * SLOTS, PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_POPULATE, ring->fd, 0);
 	if (ring->memory == MAP_FAILED ||
