@@ -441,10 +441,13 @@ static int endpoint_claim(struct client *client, struct endpoint *ep, struct ecp
 			relay_claim_add(&client->dp->relay, &claim);
 		return 0;
 	}
-	if (r != -EADDRINUSE)
-		return ecp_error_set(err, r, "cannot claim: %s", strerror(-r));
 	const struct ecp_l2addr addr = endpoint_l2addr(ep);
 	ecp_l2addr_format(&addr, l2);
+	if (r == -EUSERS)
+		return ecp_error_set(err, r, "%u endpoints are on %s, and no more may be",
+				     ENDPOINT_TABLE_SHARERS, l2);
+	if (r != -EADDRINUSE)
+		return ecp_error_set(err, r, "cannot claim: %s", strerror(-r));
 	if (ep->kind == ECP_KIND_L2)
 		snprintf(what, sizeof(what), "%s", l2);
 	else

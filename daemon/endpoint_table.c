@@ -301,11 +301,14 @@ static int l2_insert(struct endpoint_table *table, struct endpoint *ep,
 {
 	uint64_t hash = key_hash(table, &ep->key);
 	struct endpoint *first = first_of(table, &ep->key, hash), *last = first;
-	for (struct endpoint *at = first; at; last = at, at = at->next)
+	unsigned n = 0;
+	for (struct endpoint *at = first; at; last = at, at = at->next, n++)
 		if (l2_conflict(ep, at)) {
 			*holder = at;
 			return -EADDRINUSE;
 		}
+	if (n >= ENDPOINT_TABLE_SHARERS)
+		return -EUSERS;
 	int r = groups_join(table, ep);
 	if (r < 0)
 		return r;
@@ -334,9 +337,11 @@ static void l2_remove(struct endpoint_table *table, struct endpoint *ep)
 	defaults_remove(table, ep);
 	if (st->l2 != ep) {
 		list_remove(&st->l2, ep);
+		ep->station = NULL;
 		return;
 	}
 	uint64_t hash = key_hash(table, &ep->key);
+	ep->station = NULL;
 	st->l2 = ep->next;
 	if (st->l2) {
 		hash_replace(&table->stations, hash, ep, st->l2);
@@ -378,6 +383,24 @@ static struct endpoint *udp_find(const struct endpoint_table *table,
 	return ep;
 }
 
+/* There may be very many on one station: none is looked for. */
+static void udp_list_insert(struct endpoint **list, struct endpoint *ep)
+{
+	ep->before = NULL;
+	ep->next = *list;
+	if (*list)
+		(*list)->before = ep;
+	*list = ep;
+}
+
+static void udp_list_remove(struct endpoint **list, struct endpoint *ep)
+{
+	*(ep->before ? &ep->before->next : list) = ep->next;
+	if (ep->next)
+		ep->next->before = ep->before;
+	ep->next = ep->before = NULL;
+}
+
 static int udp_insert(struct endpoint_table *table, struct endpoint *ep,
 		      struct endpoint **holder)
 {
@@ -393,9 +416,7 @@ static int udp_insert(struct endpoint_table *table, struct endpoint *ep,
 		return r;
 	if (ep->flags & ECP_EP_ACCEPT_ANY)
 		st->accept_any = ep;
-	ep->station = st;
-	ep->next = st->udp;
-	st->udp = ep;
+	udp_list_insert(&st->udp, ep);
 	st->n_udp++;
 	st->l2->udp_here = true;
 	return 0;
@@ -403,9 +424,9 @@ static int udp_insert(struct endpoint_table *table, struct endpoint *ep,
 
 static void udp_remove(struct endpoint_table *table, struct endpoint *ep)
 {
-	struct station *st = ep->station;
+	struct station *st = ep->l2->station;
 	hash_remove(&table->udp, udp_hash_of(table, &ep->key, &ep->local), ep);
-	list_remove(&st->udp, ep);
+	udp_list_remove(&st->udp, ep);
 	if (st->accept_any == ep)
 		st->accept_any = NULL;
 	st->n_udp--;
@@ -445,7 +466,6 @@ void endpoint_table_remove(struct endpoint_table *table, struct endpoint *ep)
 		l2_remove(table, ep);
 	else
 		udp_remove(table, ep);
-	ep->station = NULL;
 }
 
 struct endpoint *endpoint_table_child(const struct endpoint *l2)

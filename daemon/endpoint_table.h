@@ -43,7 +43,10 @@ struct endpoint {
 		    local; /* UDP: the rest of it on the next; endpoint_local() */
 	};
 	/* The rest. */
-	struct station *station; /* the table's; NULL while not inserted */
+	union {
+		struct station *station; /* L2: the table's; NULL while not inserted */
+		struct endpoint *before; /* UDP: its neighbour on the same station */
+	};
 	uint64_t rx_buffer_full;
 	struct client *client;
 	struct policy *policy; /* a reference, if sending is its */
@@ -71,6 +74,12 @@ struct ecp_l2addr endpoint_l2addr(const struct endpoint *ep);
 /* The address of one of kind UDP; of kind L2 none, family 0. */
 struct ecp_addr endpoint_local(const struct endpoint *ep);
 
+/*
+ * L2 endpoints at most on one MAC with its VLANs: a frame is looked at, and copied, for each of
+ * them.
+ */
+#define ENDPOINT_TABLE_SHARERS 32
+
 /* A copy of its counters. */
 static inline struct ecp_endpoint_stats endpoint_stats(const struct endpoint *ep)
 {
@@ -97,7 +106,7 @@ void endpoint_table_free(struct endpoint_table *table); /* must be empty */
 
 /*
  * Put ep, its request fields filled in, where its claim says (kind UDP: on ep->l2's station).
- * 0, -ENOMEM, or -EADDRINUSE with *holder the endpoint that has what it asks for:
+ * 0, -ENOMEM, -EUSERS (as many L2 endpoints as may share an address), or -EADDRINUSE with *holder the endpoint that has what it asks for:
  *   L2   the same MAC, VLANs and EtherType, or the same MAC and VLANs in another client; unless both share
  *   UDP  the same ip:port, or accept-any twice, on the same MAC and VLANs
  */

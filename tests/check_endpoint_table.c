@@ -415,6 +415,53 @@ START_TEST(test_chosen_addresses)
 }
 END_TEST
 
+/* Closed in any order, those on one station do not search for each other. */
+START_TEST(test_closing_many)
+{
+	struct endpoint l2, *udp = calloc(2 * CHOSEN, sizeof(*udp)), *holder;
+	double took[2];
+	ck_assert_int_eq(insert(&l2, (struct claim){.l2 = "02:00:00:00:00:01"}, NULL), 0);
+	for (unsigned forward = 0; forward < 2; forward++) {
+		for (unsigned i = 0; i < 2 * CHOSEN; i++) {
+			fill(&udp[i], &(struct claim){.udp = "[::1]:7"}, &l2);
+			memcpy(udp[i].local.ip, &i, sizeof(i));
+			ck_assert_int_eq(endpoint_table_insert(table, &udp[i], &holder), 0);
+		}
+		clock_t begin = clock();
+		for (unsigned i = 0; i < 2 * CHOSEN; i++)
+			endpoint_table_remove(table,
+					      &udp[forward ? i : 2 * CHOSEN - 1 - i]);
+		took[forward] = (double)(clock() - begin) / CLOCKS_PER_SEC;
+		ck_assert_ptr_null(endpoint_table_child(&l2));
+	}
+	printf("# closing %d: %.3f s, the oldest first %.3f s\n", 2 * CHOSEN, took[0],
+	       took[1]);
+	ck_assert(took[1] < 10 * took[0] + 0.05);
+	endpoint_table_remove(table, &l2);
+	free(udp);
+}
+END_TEST
+
+/* Each that shares costs every frame to that address a look, and a copy. */
+START_TEST(test_too_many_share)
+{
+	static struct endpoint ep[ENDPOINT_TABLE_SHARERS + 1];
+	struct endpoint *holder;
+	const struct claim claim = {
+	    .l2 = "02:00:00:00:00:01", .ethertypes = {0x800}, .flags = ECP_EP_SHARE};
+	for (unsigned i = 0; i < ENDPOINT_TABLE_SHARERS; i++)
+		ck_assert_int_eq(insert(&ep[i], claim, NULL), 0);
+	fill(&ep[ENDPOINT_TABLE_SHARERS], &claim, NULL);
+	ck_assert_int_eq(endpoint_table_insert(table, &ep[ENDPOINT_TABLE_SHARERS], &holder),
+			 -EUSERS);
+	endpoint_table_remove(table, &ep[7]);
+	ck_assert_int_eq(insert(&ep[ENDPOINT_TABLE_SHARERS], claim, NULL), 0);
+	for (unsigned i = 0; i <= ENDPOINT_TABLE_SHARERS; i++)
+		if (i != 7)
+			endpoint_table_remove(table, &ep[i]);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("endpoint_table");
@@ -430,6 +477,8 @@ int main(void)
 	tcase_add_test(tc, test_groups_by_vlan);
 	tcase_add_test(tc, test_fifty_thousand);
 	tcase_add_test(tc, test_chosen_addresses);
+	tcase_add_test(tc, test_closing_many);
+	tcase_add_test(tc, test_too_many_share);
 	suite_add_tcase(s, tc);
 	SRunner *sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
