@@ -8,7 +8,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CHANNEL_SIZE (ECP_CHANNEL_PAGE + ECP_RING_MIN)
+static size_t channel_size(const struct hostile *h)
+{
+	return ECP_CHANNEL_PAGE + (size_t)h->ring_size;
+}
 
 static int ask(struct hostile *h, const struct ecp_request *req, struct ecp_reply **rep,
 	       int *fds, unsigned *n_fds)
@@ -30,8 +33,8 @@ static int attach(struct hostile *h)
 	const struct ecp_request req = {
 	    .type = ECP_REQ_ATTACH,
 	    .attach = {.version = ECP_PROTOCOL_VERSION,
-		       .rx_ring = ECP_RING_MIN,
-		       .tx_ring = ECP_RING_MIN},
+		       .rx_ring = h->ring_size,
+		       .tx_ring = h->ring_size},
 	};
 	struct ecp_reply *rep;
 	int fds[ECP_N_CHANNEL_FDS];
@@ -42,9 +45,9 @@ static int attach(struct hostile *h)
 	if (rep->type != ECP_REP_ATTACHED || n_fds != ECP_N_CHANNEL_FDS)
 		return rep->type == ECP_REP_ERROR ? rep->error.code : -EPROTO;
 	memcpy(h->fds, fds, sizeof(h->fds));
-	void *d = mmap(NULL, CHANNEL_SIZE, PROT_READ, MAP_SHARED, fds[ECP_FD_D], 0);
-	void *c =
-	    mmap(NULL, CHANNEL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fds[ECP_FD_C], 0);
+	void *d = mmap(NULL, channel_size(h), PROT_READ, MAP_SHARED, fds[ECP_FD_D], 0);
+	void *c = mmap(NULL, channel_size(h), PROT_READ | PROT_WRITE, MAP_SHARED,
+		       fds[ECP_FD_C], 0);
 	if (d != MAP_FAILED)
 		h->d = d;
 	if (c != MAP_FAILED)
@@ -57,7 +60,12 @@ static int attach(struct hostile *h)
 
 int hostile_open(struct hostile *h, const char *path)
 {
-	*h = (struct hostile){.fds = {-1, -1, -1, -1, -1}};
+	return hostile_open_with(h, path, ECP_RING_MIN);
+}
+
+int hostile_open_with(struct hostile *h, const char *path, uint32_t ring_size)
+{
+	*h = (struct hostile){.fds = {-1, -1, -1, -1, -1}, .ring_size = ring_size};
 	h->control = ecp_sock_connect(path);
 	if (h->control < 0)
 		return h->control;
@@ -74,9 +82,9 @@ void hostile_close(struct hostile *h)
 		if (h->fds[i] >= 0)
 			close(h->fds[i]);
 	if (h->d)
-		munmap((void *)(uintptr_t)h->d, CHANNEL_SIZE);
+		munmap((void *)(uintptr_t)h->d, channel_size(h));
 	if (h->c)
-		munmap(h->c, CHANNEL_SIZE);
+		munmap(h->c, channel_size(h));
 }
 
 int hostile_claim(struct hostile *h, unsigned number)
@@ -120,7 +128,7 @@ bool hostile_is_ended(struct hostile *h, int timeout_ms)
 static void write_at(struct hostile *h, uint64_t pos, const void *from, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		h->ring[(pos + i) & (ECP_RING_MIN - 1)] = ((const uint8_t *)from)[i];
+		h->ring[(pos + i) & (h->ring_size - 1)] = ((const uint8_t *)from)[i];
 }
 
 void hostile_write(struct hostile *h, const struct ecp_record *head,

@@ -13,7 +13,8 @@ struct hostile {
 	int fds[ECP_N_CHANNEL_FDS];
 	const struct ecp_daemon_page *d;
 	struct ecp_client_page *c;
-	uint8_t *ring; /* TX, of ECP_RING_MIN bytes */
+	uint32_t ring_size; /* of both */
+	uint8_t *ring;      /* TX */
 	uint64_t written;
 	uint32_t id[2], generation[2]; /* an L2 endpoint, and a UDP endpoint on it */
 };
@@ -23,6 +24,7 @@ struct hostile {
  * may have no place left.
  */
 int hostile_open(struct hostile *h, const char *path);
+int hostile_open_with(struct hostile *h, const char *path, uint32_t ring_size);
 void hostile_close(struct hostile *h);
 
 /* Claim an L2 endpoint with multicast at a MAC made of number, and 10.9.9.9:9 on it.  0 or -errno. */

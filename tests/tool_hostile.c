@@ -51,16 +51,21 @@ static unsigned roll(unsigned sides)
 }
 
 /* Attached, with endpoints.  The claims of the round before may take a moment to be free. */
-static void begin(struct hostile *h)
+static void begin_with(struct hostile *h, uint32_t ring_size)
 {
 	double end = now() + END_MS / 1000.0;
 	int r;
-	while ((r = hostile_open(h, path)) < 0)
+	while ((r = hostile_open_with(h, path, ring_size)) < 0)
 		if (now() > end)
 			broken("cannot attach: %s", strerror(-r));
 	while ((r = hostile_claim(h, number)) < 0)
 		if (now() > end || r != -EADDRINUSE)
 			broken("cannot claim: %s", strerror(-r));
+}
+
+static void begin(struct hostile *h)
+{
+	begin_with(h, ECP_RING_MIN);
 }
 
 /* The daemon answers this client. */
@@ -98,8 +103,8 @@ static void send_good(struct hostile *h)
 	uint32_t len = 20 + roll(sizeof(payload) - 20);
 	struct ecp_record head = good_head(h, len);
 	struct ecp_tx_aux aux = good_aux();
-	uint64_t in_ring = h->written & (ECP_RING_MIN - 1);
-	uint32_t left = (uint32_t)(ECP_RING_MIN - in_ring);
+	uint64_t in_ring = h->written & (h->ring_size - 1);
+	uint32_t left = (uint32_t)(h->ring_size - in_ring);
 	if (left < 512) { /* none wraps */
 		struct ecp_record pad = {.len = left, .type = ECP_RECORD_PAD};
 		memcpy(h->ring + in_ring, &pad, sizeof(pad));
@@ -302,6 +307,51 @@ static void memory(void)
 	hostile_close(&h);
 }
 
+/* Holes are punched all the time into what the daemon reads: it has to wait for the kernel. */
+static void holes(void)
+{
+	struct hostile h;
+	begin_with(&h, 16 << 20);
+	pid_t puncher = fork();
+	while (puncher == 0)
+		fallocate(h.fds[ECP_FD_C], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			  ECP_CHANNEL_PAGE, h.ring_size);
+	double end = now() + 0.5;
+	bool ended = false;
+	while (!ended && now() < end) {
+		while (h.written - atomic_load(&h.d->tx_cons) < h.ring_size / 2)
+			send_good(&h);
+		hostile_show(&h);
+		ended = hostile_is_ended(&h, 0);
+	}
+	kill(puncher, SIGKILL);
+	waitpid(puncher, NULL, 0);
+	ends += ended;
+	hostile_close(&h);
+}
+
+/* Sizes of the doorbells are nobody's business. */
+static void pipes(void)
+{
+	static const char bytes[65536];
+	static const int sizes[] = {4096, 1 << 20, 65536};
+	struct hostile h;
+	begin(&h);
+	for (unsigned i = 0; i < 64; i++) {
+		int bell = h.fds[roll(2) ? ECP_FD_BELL_TX : ECP_FD_BELL_RX];
+		fcntl(bell, F_SETPIPE_SZ, sizes[roll(3)]);
+		fcntl(h.fds[ECP_FD_BELL_TX], F_SETFL, O_NONBLOCK);
+		ssize_t n = write(h.fds[ECP_FD_BELL_TX], bytes, 1 + roll(sizeof(bytes)));
+		(void)n;
+		atomic_store(&h.c->rx_wake_at, roll(2) ? 0 : h.d->rx_prod);
+		atomic_store(&h.c->tx_space_at, roll(2) ? 0 : h.d->tx_cons);
+		send_good(&h);
+		hostile_show(&h);
+	}
+	must_answer(&h);
+	hostile_close(&h);
+}
+
 /* ---- the control socket ---- */
 
 /* One message with n descriptors, whatever the daemon thinks of them. */
@@ -420,6 +470,104 @@ static void claims(void)
 	hostile_close(&h);
 }
 
+/*
+ * Very many UDP endpoints on one L2 endpoint, whose number is the highest, so that they are
+ * closed one by one and the oldest first; then gone, all at once.
+ */
+static void crowd(void)
+{
+	static struct ecp_request req;
+	struct ecp_reply *rep;
+	struct hostile h;
+	uint32_t l2 = 0;
+	begin(&h);
+	for (unsigned batch = 0; batch < 200; batch++) {
+		req = (struct ecp_request){.type = ECP_REQ_OPEN, .open.n = ECP_BATCH_MAX};
+		for (unsigned i = 0; i < ECP_BATCH_MAX; i++) {
+			struct ecp_open_item *item = &req.open.items[i];
+			if (batch == 0) { /* places, and in the last the L2 endpoint */
+				item->l2.mac[0] = 2;
+				item->l2.mac[1] = 0x68;
+				item->l2.mac[2] = (uint8_t)number;
+				item->l2.mac[5] = (uint8_t)i;
+				continue;
+			}
+			item->kind = ECP_KIND_UDP;
+			item->on = l2;
+			item->local.family = 6;
+			item->local.port = 7;
+			item->local.ip[0] = 0xfd;
+			item->local.ip[14] = (uint8_t)batch;
+			item->local.ip[15] = (uint8_t)i;
+		}
+		if (hostile_ask(&h, &req, &rep) < 0 || rep->type != ECP_REP_OPENED)
+			broken("a batch of claims is not answered");
+		if (batch)
+			continue;
+		l2 = rep->opened.items[ECP_BATCH_MAX - 1].id;
+		req = (struct ecp_request){.type = ECP_REQ_CLOSE,
+					   .close.n = ECP_BATCH_MAX - 1};
+		for (unsigned i = 0; i < ECP_BATCH_MAX - 1; i++)
+			req.close.ids[i] = rep->opened.items[i].id;
+		if (hostile_ask(&h, &req, &rep) < 0)
+			broken("closing is not answered");
+	}
+	if (rep->opened.items[0].error.code)
+		broken("claims are refused: %s", rep->opened.items[0].error.text);
+	hostile_close(&h);
+}
+
+/* A number is given back and taken again while frames of its old life are still in the ring. */
+static void generations(void)
+{
+	static struct ecp_request req;
+	struct ecp_reply *rep;
+	struct hostile h;
+	begin(&h);
+	for (unsigned i = 0; i < 64; i++) {
+		for (unsigned k = 0; k < 100; k++)
+			send_good(&h);
+		hostile_show(&h);
+		req = (struct ecp_request){.type = ECP_REQ_CLOSE, .close.n = 2};
+		memcpy(req.close.ids, h.id, sizeof(h.id));
+		if (hostile_ask(&h, &req, &rep) < 0 || rep->type != ECP_REP_CLOSED)
+			broken("closing is not answered");
+		if (roll(2))
+			hostile_show(&h);
+		if (hostile_claim(&h, number) < 0)
+			broken("what was given back cannot be had");
+		while (h.written - atomic_load(&h.d->tx_cons) > ECP_RING_MIN / 2)
+			;
+	}
+	must_answer(&h);
+	hostile_close(&h);
+}
+
+/* Descriptors that nobody takes: gone while the reply that carries them is on its way. */
+static void orphans(void)
+{
+	static const char attach[] = "{\"request\":\"attach\",\"version\":1,"
+				     "\"rx_ring\":65536,\"tx_ring\":65536}";
+	struct hostile h;
+	int fds[16];
+	for (unsigned i = 0; i < 16; i++) {
+		fds[i] = ecp_sock_connect(path);
+		if (fds[i] < 0)
+			continue;
+		for (unsigned k = 0; k <= roll(3); k++)
+			send(fds[i], attach, sizeof(attach) - 1, MSG_NOSIGNAL);
+		send(fds[i], attach, roll(sizeof(attach)), MSG_NOSIGNAL);
+		if (roll(2))
+			shutdown(fds[i], (int)roll(3));
+	}
+	for (unsigned i = 0; i < 16; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	begin(&h);
+	must_answer(&h);
+	hostile_close(&h);
+}
+
 /* Ask for multicast, and never read a frame. */
 static void deaf(void)
 {
@@ -456,6 +604,9 @@ static const struct {
     {"flood", flood},         {"descriptors", descriptors},
     {"churn", churn},         {"claims", claims},
     {"deaf", deaf},           {"torrent", torrent},
+    {"holes", holes},         {"pipes", pipes},
+    {"crowd", crowd},         {"generations", generations},
+    {"orphans", orphans},
 };
 
 int main(int argc, char **argv)

@@ -7,7 +7,7 @@
  * At most WINDOW datagrams are on their way, as of any program that waits for answers: who is
  * served too slowly falls behind the rate, and is not drowned in what it sent.  SIGTERM ends it
  * early.  Then it waits for what is still to come, and says "RATE a second, SENT sent, LOST
- * lost, SLOWEST in the slowest second".  Exit 0 if none was lost, 1 if some were or it could not
+ * lost, SLOWEST in the slowest second, longest wait MS ms".  Exit 0 if none was lost, 1 if some were or it could not
  * send, 2 for usage.
  */
 #include "client-lib/etherconn.h"
@@ -35,6 +35,8 @@ static uint8_t next_hop[6];
 struct counts {
 	int64_t begun, second; /* when */
 	int64_t credit, price; /* of time, to send for; of one datagram */
+	int64_t waits_since;   /* for any that are on their way */
+	int64_t longest;       /* so long at most */
 	uint64_t sent, got, got_before, slowest;
 };
 
@@ -69,6 +71,10 @@ static int receive(struct ec_udp *udp, struct counts *c, int64_t until)
 			return 0;
 		if (n < 0)
 			return (int)n;
+		int64_t now = ec_now();
+		if (now - c->waits_since > c->longest)
+			c->longest = now - c->waits_since;
+		c->waits_since = now;
 		c->got += n == PAYLOAD;
 	}
 	return 0;
@@ -89,6 +95,8 @@ static int offer(struct ec_relay *relay, struct ec_udp *udp, struct counts *c,
 		 const struct sockaddr_in *to)
 {
 	static const uint8_t payload[PAYLOAD];
+	if (c->sent == c->got)
+		c->waits_since = ec_now();
 	for (; c->credit >= c->price && c->sent - c->got < WINDOW; c->sent++) {
 		ssize_t n = ec_udp_sendto(udp, payload, sizeof(payload), EC_MORE,
 					  (const struct sockaddr *)to, sizeof(*to));
@@ -124,10 +132,11 @@ static int run(struct ec_relay *relay, struct ec_udp *udp, const struct sockaddr
 		r = receive(udp, &c, ec_now() + LAST_NS);
 	if (r < 0)
 		return fail("cannot go on");
-	printf("%llu a second, %llu sent, %llu lost, %llu in the slowest second\n",
+	printf("%llu a second, %llu sent, %llu lost, %llu in the slowest second, "
+	       "longest wait %llu ms\n",
 	       (unsigned long long)(in_time * SECOND_NS / (uint64_t)(now - c.begun)),
 	       (unsigned long long)c.sent, (unsigned long long)(c.sent - c.got),
-	       (unsigned long long)c.slowest);
+	       (unsigned long long)c.slowest, (unsigned long long)c.longest / 1000000);
 	return c.sent != c.got;
 }
 

@@ -19,7 +19,8 @@ else
 	seconds=6 deaths=200
 fi
 mac=02:00:00:00:00:01
-harms=(scribble indices records forged doorbells memory flood descriptors churn claims deaf torrent)
+harms=(scribble indices records forged doorbells memory flood descriptors churn claims deaf torrent
+	holes pipes crowd generations orphans)
 
 make_pair 1504 >/dev/null
 addr_add "$ns_p" "$if_p" 10.1.0.1/24
