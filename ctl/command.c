@@ -13,9 +13,9 @@
 
 const struct command commands[] = {
     {"status", "", "the daemon: version, process, what it serves", .run = cmd_status},
-    {"show", "relays|clients|endpoints|policy|drops [KEY VALUE]...",
+    {"show", "relays|clients|endpoints|policy|drops|neigh [KEY VALUE]...",
      "a list, with the counters of each", .words = show_lists, .keys = filter_keys,
-     .run = cmd_show},
+     .options = "T", .run = cmd_show},
     {"stats", "[COUNT]",
      "every counter of each relay, and what it means; with -i, rates, COUNT times",
      .options = "I", .run = cmd_stats},

@@ -4,6 +4,7 @@
  *   main.c      talk on stderr                    show.c   show
  *   command.c   the table of commands             drops.c  show drops
  *   options.c   the table of options              stats.c  status, stats
+ *   neigh.c     show neigh
  *   ask.c       the connection, lists by pages    steer.c  log, kill
  *   filter.c    which objects of a list           policy.c policy, show policy
  *   flow.c      counters per second               rates.c  stats -i, watch
@@ -118,6 +119,7 @@ enum ctl_exit cmd_completion(struct ctl *ctl, int argc, char **argv);
 
 enum ctl_exit show_policy(struct ctl *ctl, int n_words); /* words behind `show policy` */
 enum ctl_exit show_drops(struct ctl *ctl, struct filter *filter);
+enum ctl_exit show_neigh(struct ctl *ctl, const struct filter *filter);
 
 /* What the first argument may be; NULL-terminated. */
 extern const char *const show_lists[];

@@ -222,6 +222,7 @@ void ctl_page_json(struct ctl *ctl, const struct ecp_page *page, bool first)
 
 /* show drops stands among the lists without being one of the daemon's. */
 #define SHOW_DROPS N_LISTS
+#define SHOW_NEIGH (N_LISTS + 1)
 
 const char *const show_lists[] = {
     [ECP_SHOW_RELAYS] = "relays",
@@ -229,6 +230,7 @@ const char *const show_lists[] = {
     [ECP_SHOW_ENDPOINTS] = "endpoints",
     [ECP_SHOW_POLICY] = "policy",
     [SHOW_DROPS] = "drops",
+    [SHOW_NEIGH] = "neigh",
     NULL,
 };
 
@@ -249,8 +251,8 @@ enum ctl_exit cmd_show(struct ctl *ctl, int argc, char **argv)
 	struct filter filter;
 	if (argc < 1 || !*argv[0])
 		return ctl_complain(CTL_USAGE,
-				    "show what?  relays, clients, endpoints, policy "
-				    "or drops");
+				    "show what?  relays, clients, endpoints, policy, "
+				    "drops or neigh");
 	int what =
 	    strcmp(argv[0], "ep") ? ctl_word(show_lists, argv[0]) : ECP_SHOW_ENDPOINTS;
 	if (what < 0)
@@ -262,5 +264,7 @@ enum ctl_exit cmd_show(struct ctl *ctl, int argc, char **argv)
 		return code;
 	if (what == SHOW_DROPS)
 		return show_drops(ctl, &filter);
+	if (what == SHOW_NEIGH)
+		return show_neigh(ctl, &filter);
 	return show_list(ctl, (enum ecp_show)what, &filter);
 }
