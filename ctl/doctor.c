@@ -103,6 +103,17 @@ static const char *group_name(gid_t gid, char text[32])
 	return text;
 }
 
+/* The unit whose socket this is: an instance has its name from it. */
+static const char *unit_of(const char *socket, char unit[static ECP_SOCK_ROOM])
+{
+	const char *name = strrchr(socket, '/'), *end = strrchr(socket, '.');
+	bool ours = !strncmp(socket, ECP_SOCK_DIR "/", strlen(ECP_SOCK_DIR) + 1);
+	if (!ours || !name || !end || end < name || !strcmp(socket, ECP_SOCK_PATH))
+		return "etherconnd";
+	snprintf(unit, ECP_SOCK_ROOM, "etherconnd@%.*s", (int)(end - name - 1), name + 1);
+	return unit;
+}
+
 /* By its configuration, if there is one; else for one interface, which only they know. */
 static void mend_start(struct finding *f, const char *interface)
 {
@@ -164,7 +175,7 @@ static void check_permissions(struct doctor *doctor)
 static void check_version(struct doctor *doctor, const struct ecp_status *status)
 {
 	struct finding f = {.check = "version"};
-	const char *interface = doctor->ctl->options.interface;
+	char unit[ECP_SOCK_ROOM];
 	if (!strcmp(status->version, EC_VERSION))
 		finding_set(&f, DOCTOR_FINE, "daemon and etherconnctl are %s", EC_VERSION);
 	else
@@ -173,8 +184,7 @@ static void check_version(struct doctor *doctor, const struct ecp_status *status
 				"the daemon is version %s, etherconnctl %s: one of "
 				"them was not restarted, or not installed",
 				status->version, EC_VERSION),
-		    "systemctl restart etherconnd%s%s", interface ? "@" : "",
-		    interface ? interface : "");
+		    "systemctl restart %s", unit_of(doctor->ctl->socket, unit));
 	doctor_report(doctor, &f);
 }
 

@@ -39,13 +39,34 @@ check "they run" serves etherconnd@eth1 "$older"
 one=$(property etherconnd MainPID) other=$(property etherconnd@eth1 MainPID)
 in_box sh -c 'exec etherconnctl show relays' >"$work/before"
 
+# the tool is a client like any other
+claimed() { in_box etherconnctl -br -i eth1 show endpoints | grep -c 02:00:00:00:00:07; }
+claims() {
+	local end=$((SECONDS + 20))
+	until [ "$(claimed)" = 2 ]; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.05
+	done
+}
+in_box systemd-run -q --collect --unit=client etherconnctl -i eth1 udp -l \
+	mac 02:00:00:00:00:07 vlan 100 port 7
+check "a client of it" claims
+client=$(property client MainPID)
+doctor() { in_box etherconnctl -i eth1 doctor | grep -A1 "$older.*$version" | grep -F "$1"; }
+check "doctor sees no two versions" [ -z "$(doctor etherconnd)" ]
+
 check "upgrade" put new
+check "the client goes on" [ "$(claimed):$(property client MainPID)" = "2:$client" ]
+check "doctor tells of the old daemon, and what to do" doctor "systemctl restart etherconnd@eth1"
 check "what ran by configuration runs" [ "$(property etherconnd MainPID)" = "$one" ]
 check "what ran by name, too" [ "$(property etherconnd@eth1 MainPID)" = "$other" ]
 check "and is the old one" serves etherconnd@eth1 "$older"
 check "the new tool speaks with the old daemon" in_box etherconnctl status
 check "restart" in_box systemctl restart etherconnd etherconnd@eth1
 check "then it is the new one" serves etherconnd@eth1 "$version"
+check "the client has its endpoints from that" claims
+check "it is the same" [ "$(property client MainPID)" = "$client" ]
+check "doctor has nothing to tell of that any more" [ -z "$(doctor etherconnd)" ]
 check "with the same configuration" diff "$work/before" <(in_box etherconnctl show relays)
 
 check "removal" in_box dpkg -r etherconnd
