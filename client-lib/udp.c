@@ -90,7 +90,7 @@ struct ec_udp *eci_udp_new(struct ec_l2 *l2, const char *local,
 	udp->ep.depth = opts.depth;
 	udp->l2 = l2;
 	udp->local = addr;
-	udp->flags = opts.flags & EC_UDP_ACCEPT_ANY;
+	udp->flags = (uint8_t)opts.flags;
 	udp->ttl = opts.ttl;
 	udp->tclass = opts.tclass;
 	eci_udp_item(udp, item);

@@ -12,13 +12,15 @@
 
 struct afxdp_send;
 
+/* An AF_XDP socket that is bound to nothing, or -errno. */
+int afxdp_send_socket(void);
+
 /*
  * Open on netif's first queue; wants CAP_NET_RAW, and memory that may be locked.  0 with
  * *ret, the caller's to close; or -errno with *why set to a static clause that says what
  * could not be had: -EAFNOSUPPORT not in this kernel, -EMSGSIZE the MTU is too large,
  * -ENOBUFS the limit of locked memory, -EBUSY the queue has another AF_XDP socket, ...
  */
-int afxdp_send_socket(void); /* a bare one, or -errno */
 int afxdp_send_open(struct afxdp_send **ret, const struct netif *netif, const char **why);
 void afxdp_send_close(struct afxdp_send *xs);
 bool afxdp_send_fits(const struct afxdp_send *xs, uint32_t mtu);

@@ -27,14 +27,15 @@ struct daemon {
 };
 
 /*
- * Open every relay of the configuration with its privileges, make the socket, and be ready to
- * serve.  0, or err->code with one clear sentence in *err; then nothing is left open.
- */
-/*
  * Open what needs privileges on all interfaces, and have systemd keep it for a daemon that has
  * none.  0, or err->code with *err set.
  */
 int daemon_hand_over(const struct config *config, struct ecp_error *err);
+
+/*
+ * Open every relay of the configuration with its privileges, make the socket, and be ready to
+ * serve.  0, or err->code with one clear sentence in *err; then nothing is left open.
+ */
 int daemon_start(struct daemon *daemon, const struct config *config, struct ecp_error *err);
 
 /* The same parts on relays that the caller opened in daemon->datapaths[0..n).relay. */
