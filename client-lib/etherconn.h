@@ -97,7 +97,9 @@ struct ec_relay_opts {
  */
 int ec_relay_open(struct ec_relay **ret, const char *ifname,
 		  const struct ec_relay_opts *opts);
-void ec_relay_close(struct ec_relay *relay); /* NULL is allowed */
+/* With all that stands on it.  Waits, a second at most, for the next hops of datagrams.  NULL is
+ * allowed. */
+void ec_relay_close(struct ec_relay *relay);
 
 /*
  * Which daemon this is: 1 at first, one more for each that the relay was attached to again.

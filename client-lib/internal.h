@@ -117,6 +117,7 @@ struct neighbours {
 	struct neigh_list *cache;
 	struct udp_list *own;      /* addresses that are answered for */
 	struct neigh_queue asking; /* the first is due first */
+	uint64_t n_waiting;        /* datagrams, for all of them */
 };
 
 #define GROUP_BUCKETS 4096 /* by VLAN ids: one for each id of a single tag */
@@ -430,6 +431,8 @@ bool eci_neigh_hear_all(struct ec_relay *relay, const uint16_t vlan[ECP_VLANS_MA
 /* When eci_neigh_run() is to be called, CLOCK_MONOTONIC; 0: nothing is going on. */
 int64_t eci_neigh_due(const struct ec_relay *relay);
 void eci_neigh_run(struct ec_relay *relay);
+/* Before the end: wait for the answers that datagrams wait for, a second at most. */
+void eci_neigh_drain(struct ec_relay *relay);
 /* Send by way of the next hop: at once, or when it is known.  Returns len or -errno, said. */
 ssize_t eci_neigh_send(struct ec_udp *udp, const struct ecp_addr *to, const void *buf,
 		       size_t len, unsigned flags);

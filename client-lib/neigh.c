@@ -149,6 +149,7 @@ static void waiting_free(struct neigh *n, struct waiting *w)
 {
 	TAILQ_REMOVE(&n->waiting, w, of_neigh);
 	n->n_waiting--;
+	n->l2->ep.relay->neigh.n_waiting--;
 	free(w);
 }
 
@@ -156,6 +157,7 @@ static void waiting_free(struct neigh *n, struct waiting *w)
 static void waiting_lose(struct neigh *n)
 {
 	n->l2->ep.relay->stats.tx_unresolved += n->n_waiting;
+	n->l2->ep.relay->neigh.n_waiting -= n->n_waiting;
 	struct waiting *next;
 	for (struct waiting *w = TAILQ_FIRST(&n->waiting); w; w = next) {
 		next = TAILQ_NEXT(w, of_neigh);
@@ -460,6 +462,15 @@ void eci_neigh_run(struct ec_relay *relay)
 	}
 }
 
+void eci_neigh_drain(struct ec_relay *relay)
+{
+	const int64_t deadline = ec_now() + NS_PER_S;
+	while (relay->neigh.n_waiting && ec_now() < deadline)
+		if (eci_relay_pump(relay) < 0 ||
+		    (relay->neigh.n_waiting && eci_relay_wait_more(relay, deadline) < 0))
+			return;
+}
+
 /* ---- sending ---- */
 
 /* The address of the next hop towards to.  0 or -ENETUNREACH, said. */
@@ -489,6 +500,7 @@ static int waiting_add(struct neigh *n, struct ec_udp *udp, const struct ecp_add
 		memcpy(w->payload, buf, len);
 	TAILQ_INSERT_TAIL(&n->waiting, w, of_neigh);
 	n->n_waiting++;
+	n->l2->ep.relay->neigh.n_waiting++;
 	return 0;
 }
 

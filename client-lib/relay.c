@@ -281,6 +281,7 @@ EC_API void ec_relay_close(struct ec_relay *relay)
 {
 	if (!relay)
 		return;
+	eci_neigh_drain(relay);
 	eci_tx_drain(relay);
 	relay->gone = true;
 	/* the daemon gives back everything at once when it sees this */

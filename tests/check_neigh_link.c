@@ -202,6 +202,28 @@ START_TEST(test_kernel_asks)
 }
 END_TEST
 
+/* Sent, and closed at once: what waits for its next hop is still sent; for nobody, a second. */
+START_TEST(test_close_after_send)
+{
+	char buf[8];
+	scene_start(_i);
+	const struct sockaddr_storage peer = to_sockaddr("10.0.0.9", "fd00::9", 7),
+				      nobody = to_sockaddr("10.0.0.77", "fd00::77", 7);
+	int fd = kernel_socket(&peer);
+	ck_assert_int_eq(send_number(open_host(0, NULL), 7, &peer, 0), 4);
+	ec_relay_close(scene.relay);
+	ck_assert_int_eq(recv(fd, buf, sizeof(buf), 0), 4);
+	scene.relay = scene_connect(&scene.served);
+	ck_assert_int_eq(send_number(open_host(0, NULL), 7, &nobody, 0), 4);
+	const int64_t begin = ec_now();
+	ec_relay_close(scene.relay);
+	ck_assert_int_lt(ec_now() - begin, 2500 * MS);
+	scene.relay = NULL;
+	close(fd);
+	scene_stop();
+}
+END_TEST
+
 /* Nobody has that address: counted, and said once.  It takes its three seconds. */
 START_TEST(test_nobody_answers)
 {
@@ -232,6 +254,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_first_datagrams_wait, 0, SCENE_N_LOOPS);
 	tcase_add_loop_test(tc, test_gateway, 0, SCENE_N_LOOPS);
 	tcase_add_loop_test(tc, test_kernel_asks, 0, SCENE_N_LOOPS);
+	tcase_add_loop_test(tc, test_close_after_send, 0, SCENE_N_LOOPS);
 	tcase_add_loop_test(tc, test_nobody_answers, 0, 2);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
