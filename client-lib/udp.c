@@ -260,11 +260,20 @@ EC_API ssize_t ec_udp_sendto(struct ec_udp *udp, const void *buf, size_t len,
 
 /* ---- receiving ---- */
 
+/* That of a whole datagram, or of its first fragment: the daemon goes by both. */
+static bool has_udp_header(const struct ec_frame *frame)
+{
+	bool first = frame->flags & EC_FRAME_FRAGMENT &&
+		     frame->protocol == ECP_IP_PROTO_UDP && frame->payload &&
+		     frame->payload_len >= ECP_UDP_HLEN;
+	return first || frame->flags & EC_FRAME_UDP;
+}
+
 struct ec_udp *eci_udp_match(const struct ec_l2 *l2, const struct ec_frame *frame)
 {
 	struct ecp_addr to;
 	struct ec_udp *any_address = NULL, *accept_any = NULL;
-	if (!(frame->flags & EC_FRAME_UDP) || eci_frame_addr(frame, true, &to) < 0)
+	if (!has_udp_header(frame) || eci_frame_addr(frame, true, &to) < 0)
 		return NULL;
 	for (struct ec_udp *udp = LIST_FIRST(&l2->udps); udp; udp = LIST_NEXT(udp, of_l2)) {
 		if (ecp_addr_equal(&udp->local, &to))

@@ -133,16 +133,22 @@ static struct packet fragment6(const char *payload, uint32_t offset, bool more)
 	return p;
 }
 
-static void send_packet(const struct packet *p, bool six, uint32_t padding)
+static void send_packet_to(const char *to, const struct packet *p, bool six,
+			   uint32_t padding)
 {
 	uint8_t frame[ECP_FRAME_MAX];
-	struct test_frame f = {.to = MAC,
+	struct test_frame f = {.to = to,
 			       .ethertype = six ? ECP_ETHERTYPE_IPV6 : ECP_ETHERTYPE_IPV4,
 			       .payload = p->bytes,
 			       .len = p->len};
 	uint32_t len = test_frame_build(&f, frame);
 	memset(frame + len, 0xaa, padding);
 	link_send(frame, len + padding);
+}
+
+static void send_packet(const struct packet *p, bool six, uint32_t padding)
+{
+	send_packet_to(MAC, p, six, padding);
 }
 
 static void receive(struct ec_frame *f)
@@ -226,6 +232,22 @@ START_TEST(test_fragments)
 	ck_assert_ptr_eq(f.l2, l2);
 	ck_assert(f.flags & EC_FRAME_FRAGMENT);
 	ck_assert_uint_eq(port_of(&f, ec_frame_dst), 0);
+	/* the same of broadcast ones */
+	struct ec_l2_opts opts = EC_L2_OPTS;
+	struct ec_l2addr addr;
+	struct ec_l2 *many;
+	struct ec_udp *any;
+	opts.flags = EC_L2_MULTICAST;
+	ec_l2addr_parse("02:00:00:00:00:04", &addr);
+	ck_assert_int_eq(ec_l2_open(&many, relay, &addr, &opts), 0);
+	ck_assert_int_eq(ec_udp_open(&any, many, six ? "[::]:68" : "0.0.0.0:68", NULL), 0);
+	send_packet_to("ff:ff:ff:ff:ff:ff", &first, six, 0);
+	receive(&f);
+	ck_assert_ptr_eq(f.udp, any);
+	ck_assert(f.flags & EC_FRAME_FRAGMENT && !(f.flags & EC_FRAME_UDP));
+	send_packet_to("ff:ff:ff:ff:ff:ff", &last, six, 0);
+	receive(&f);
+	ck_assert(f.l2 == many && !f.udp);
 	stop();
 }
 END_TEST
