@@ -45,6 +45,7 @@ struct neigh {
 	bool known;         /* mac is good */
 	bool failed;        /* nobody answered, and nobody was told yet */
 	bool used;          /* since it was last looked at for whether it may go */
+	bool held;          /* by a send that listens meanwhile */
 	unsigned asked;     /* requests since it was last known for sure */
 	int64_t due;        /* asked: when to ask again; known: when to doubt it */
 	uint8_t source[16]; /* who asks */
@@ -184,10 +185,9 @@ static void neigh_free(struct neigh *n)
 	free(n);
 }
 
-/* Nobody waits for it, and nobody holds it: one that is new and not yet asked for may be held. */
 static bool may_go(const struct neigh *n)
 {
-	return !n->asked && !n->n_waiting && (n->known || n->failed);
+	return !n->held && !n->asked && !n->n_waiting;
 }
 
 /* Too many: forget one, in the way of a clock with one hand. */
@@ -525,39 +525,49 @@ static int error_waiting(int r)
 			     strerror(-r));
 }
 
+/* Is n known, if not at once then after a look at what has come?  As neigh_ready(). */
+static int neigh_ready_soon(struct neigh *n, const struct ec_udp *udp, unsigned flags)
+{
+	n->used = n->held = true; /* what comes meanwhile may push others out */
+	int r = neigh_ready(n, udp, flags);
+	if (r < 0)
+		return r; /* and it is gone */
+	/* an application that only sends must hear the answer too */
+	if (r == 0)
+		r = eci_relay_pump(udp->ep.relay);
+	n->held = false;
+	return r < 0 ? error_waiting(r) : n->known;
+}
+
 /* The next hop is a neighbour: look it up, and wait for it as far as need be. */
 static ssize_t send_by_neigh(struct ec_udp *udp, const struct ecp_addr *to,
 			     const struct ecp_addr *hop, const void *buf, size_t len,
 			     unsigned flags)
 {
-	struct ec_relay *relay = udp->ep.relay;
 	for (;;) {
+		uint8_t mac[ECP_MAC_LEN];
 		struct neigh *n = neigh_get(udp->l2, hop);
 		if (!n)
 			return eci_error_set(-ENOMEM, "out of memory");
-		n->used = true;
+		int r = n->failed ? 0 : neigh_ready_soon(n, udp, flags);
+		if (r < 0)
+			return r;
+		if (r > 0) {
+			/* a copy: while the ring is full others may be answered */
+			memcpy(mac, n->mac, sizeof(mac));
+			return eci_udp_transmit(udp, to, mac, buf, len, flags);
+		}
 		if (n->failed) {
 			neigh_free(n);
 			return eci_error_set(-EHOSTUNREACH, "no answer from the next hop");
 		}
-		int r = neigh_ready(n, udp, flags);
-		if (r < 0)
-			return r;
-		if (r > 0)
-			return eci_udp_transmit(udp, to, n->mac, buf, len, flags);
-		/* an application that only sends must hear the answer too */
-		r = eci_relay_pump(relay);
-		if (r < 0)
-			return error_waiting(r);
-		if (n->known || n->failed)
-			continue;
 		if (n->n_waiting < WAITING_MAX) {
 			r = waiting_add(n, udp, to, buf, len);
 			return r < 0 ? r : (ssize_t)len;
 		}
 		if (flags & EC_DONTWAIT)
 			return error_waiting(-EAGAIN);
-		r = eci_relay_wait_more(relay, udp->ep.write_deadline);
+		r = eci_relay_wait_more(udp->ep.relay, udp->ep.write_deadline);
 		if (r < 0)
 			return error_waiting(r);
 	}

@@ -402,6 +402,49 @@ START_TEST(test_many_ask)
 }
 END_TEST
 
+/*
+ * The answer comes, and behind it more strangers than are remembered, all in one look at the ring
+ * that a send takes: what it asked for is still there when it comes back from that.
+ */
+START_TEST(test_many_ask_while_sending)
+{
+	static const uint16_t types[] = {0x0806, 0x0800};
+	enum { N = 5000 };
+	uint8_t packet[ECP_NEIGH_LEN_MAX], dst[6];
+	uint16_t ethertype;
+	struct ec_l2_opts opts = EC_L2_OPTS;
+	struct ec_counter counters[4];
+	struct ec_l2addr addr;
+	struct ec_l2 *a = open_l2(links[0].l2_a, BOTH), *host;
+	struct ec_udp *udp = open_udp(a, links[0].a, 0, NULL);
+	struct ecp_neigh n = {
+	    .reply = true, .family = 4, .ip = {10, 2, 0, 1}, .target = {10, 0, 0, 1}};
+	opts.ethertypes = types;
+	opts.n_ethertypes = 2;
+	ec_l2addr_parse(links[0].l2_b, &addr);
+	ck_assert_int_eq(ec_l2_open(&host, relay, &addr, &opts), 0);
+	ck_assert_int_eq(send_text(udp, "first", "10.2.0.1", EC_DONTWAIT), 5);
+	memcpy(n.mac, addr.mac, 6);
+	memcpy(n.target_mac, ec_l2_addr(a)->mac, 6);
+	size_t len = ecp_neigh_build(&n, packet, &ethertype, dst);
+	ck_assert_int_eq(ec_l2_send(host, packet, len, ethertype, dst, 0), len);
+	for (unsigned i = 0; i < N; i++)
+		ask_as(host, a, i);
+	ec_relay_flush(relay);
+	do /* until all of it is in our ring */
+		ck_assert_int_ge(ec_relay_counters(relay, counters, 4), 4);
+	while (counters[1].value < N + 1);
+	ck_assert_str_eq(counters[1].name, "rx");
+	ck_assert_int_eq(send_text(udp, "second", "10.2.0.1", 0), 6);
+	ec_l2_set_read_deadline(host, ec_now() + SOON);
+	for (unsigned got = 0; got < 2;) {
+		struct ec_frame f;
+		ck_assert_int_ge(ec_l2_recv(host, NULL, 0, 0, &f), 0);
+		got += f.ethertype == 0x0800;
+	}
+}
+END_TEST
+
 /* The route was of the family that is gone: IPv6 is not sent to an IPv4 gateway. */
 START_TEST(test_another_family)
 {
@@ -478,6 +521,7 @@ int main(void)
 	tcase_add_test(tc, test_lent_frames_stay);
 	tcase_add_test(tc, test_arp_is_not_delivered);
 	tcase_add_test(tc, test_many_ask);
+	tcase_add_test(tc, test_many_ask_while_sending);
 	tcase_add_test(tc, test_another_family);
 	tcase_add_test(tc, test_families_are_not_mixed_up);
 	tcase_add_test(tc, test_stop_ends_what_waits);
