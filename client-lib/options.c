@@ -3,13 +3,15 @@
  */
 #include "client-lib/internal.h"
 
+#define SIZE_MOST 1024 /* of any version's options: more is what stood on the stack */
+
 int eci_opts_take(void *ours, size_t size, const void *given)
 {
 	size_t theirs;
 	if (!given)
 		return 0;
 	memcpy(&theirs, given, sizeof(theirs));
-	if (theirs <= sizeof(theirs))
+	if (theirs <= sizeof(theirs) || theirs > SIZE_MOST)
 		return eci_error_set(-EINVAL, "options must begin as EC_RELAY_OPTS, "
 					      "EC_L2_OPTS or EC_UDP_OPTS");
 	/* built for a later version: what this one does not know must be left alone */

@@ -322,6 +322,9 @@ START_TEST(test_options_are_taken_or_refused)
 	ck_assert_int_eq(ec_relay_open(&r, NULL, &r_none), -EINVAL);
 	ck_assert_ptr_nonnull(strstr(ec_error_text(), "EC_RELAY_OPTS"));
 	ck_assert_int_eq(ec_l2_open(&l2, relay, &addr, &l2_none), -EINVAL);
+	l2_opts.size = SIZE_MAX / 2; /* of no version */
+	ck_assert_int_eq(ec_l2_open(&l2, relay, &addr, &l2_opts), -EINVAL);
+	l2_opts.size = sizeof(l2_opts);
 	l2_opts.flags = 1u << 30;
 	ck_assert_int_eq(ec_l2_open(&l2, relay, &addr, &l2_opts), -EINVAL);
 	ck_assert_ptr_nonnull(strstr(ec_error_text(), "0x40000000"));
