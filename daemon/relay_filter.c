@@ -57,6 +57,20 @@ static int attach_expression(const struct relay *relay, const char *expression, 
 	return r;
 }
 
+/* Who was given the socket may not even ask for a filter. */
+static int start_claims(struct relay *relay)
+{
+	const char *interface = relay->netif.name;
+	int map = handover_take(HANDOVER_MAP, interface);
+	if (map < 0)
+		return handover_has(HANDOVER_RX, interface)
+			   ? -EPERM
+			   : kernel_filter_new(&relay->filter, relay->fd);
+	int r = kernel_filter_adopt(&relay->filter, relay->fd, map);
+	close(map);
+	return r;
+}
+
 int relay_filter_start(struct relay *relay, const struct relay_config *config, char *text,
 		       size_t room)
 {
@@ -65,11 +79,7 @@ int relay_filter_start(struct relay *relay, const struct relay_config *config, c
 		return *config->filter && !handover_has(HANDOVER_RX, interface)
 			   ? attach_expression(relay, config->filter, text, room)
 			   : 0;
-	int map = handover_take(HANDOVER_MAP, interface);
-	relay->filter_error = map >= 0 ? kernel_filter_adopt(&relay->filter, relay->fd, map)
-				       : kernel_filter_new(&relay->filter, relay->fd);
-	if (map >= 0)
-		close(map);
+	relay->filter_error = start_claims(relay);
 	return 0; /* without it, all frames are looked at by us */
 }
 

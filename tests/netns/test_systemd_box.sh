@@ -92,7 +92,8 @@ started_well() {
 		[ $SECONDS -lt $end ] || break
 		sleep 0.05
 	done
-	grep -q "sends by AF_XDP" <<<"$last" && ! grep -q "not dropped by the kernel" <<<"$last" ||
+	# memory that may be locked is shared by all of its user's processes, also outside
+	grep -qE "sends by (AF_XDP|.*LimitMEMLOCK)" <<<"$last" && ! grep -q "not dropped by the kernel" <<<"$last" ||
 		{ tail -5 <<<"$last"; return 1; }
 }
 check "it sends by AF_XDP, and the kernel filters" started_well etherconnd
@@ -155,13 +156,48 @@ restarts() {
 }
 # shellcheck disable=SC2016 # for the shell in the box
 kill_it='kill -KILL $(systemctl show --value -p MainPID etherconnd); sleep 0.02'
-restarts "systemctl restart" 500 "systemctl restart etherconnd" $((500 * slower))
-restarts "SIGKILL" 500 "$kill_it" $((500 * slower))
-restarts "systemctl restart" 25000 "systemctl restart etherconnd" $((1500 * slower))
-restarts "SIGKILL" 25000 "$kill_it" $((1500 * slower))
+restarts "systemctl restart" 500 "systemctl restart etherconnd" $((1000 * slower))
+restarts "SIGKILL" 500 "$kill_it" $((1000 * slower))
+restarts "systemctl restart" 25000 "systemctl restart etherconnd" $((2000 * slower))
+restarts "SIGKILL" 25000 "$kill_it" $((2000 * slower))
 
 check "the status sees it go" like etherconnd StatusText '0 clients, 0 endpoints'
 sctl stop etherconnd
+
+# ---- an opener that may load no filter: the daemon does not ask for what would end it ----
+
+dropin=/run/systemd/system/etherconnd.service.d
+in_box mkdir -p $dropin
+{
+	printf '[Service]\nExecStartPre=\n'
+	sed -n '/^ExecStartPre=/,/[^\\]$/p' "$cover/usr/lib/systemd/system/etherconnd.service" | sed 's/,+bpf//g'
+} | write $dropin/nobpf.conf
+sctl daemon-reload
+check "without CAP_BPF it starts" sctl start etherconnd
+check "it serves" status
+filters_itself() { journal etherconnd | grep -q "not dropped by the kernel"; }
+check "and says that it filters by itself" filters_itself
+sctl stop etherconnd
+in_box rm $dropin/nobpf.conf
+
+# ---- libpcap, which cannot be handed an open interface ----
+
+in_box cp /etc/etherconnd.conf /etc/etherconnd.conf.kept
+write /etc/etherconnd.conf <<<'{"relays": [{"interface": "eth1", "backend": "pcap"}]}'
+check "libpcap has no privilege by itself" fails sctl start etherconnd
+check "the status says so" like etherconnd StatusText "cannot open eth1"
+sctl stop etherconnd
+# as etherconnd(8) has it
+sed -n '/^\[Service\]/,/^\.Ed/p' "$top/daemon/etherconnd.8" | sed '$d' |
+	write $dropin/pcap.conf
+sctl daemon-reload
+check "with the drop-in of the manual page it starts" sctl start etherconnd
+check "and has dropped it" [ "$(proc_line etherconnd CapPrm)" = 0000000000000000 ]
+check "it serves" status
+sctl stop etherconnd
+in_box rm $dropin/pcap.conf
+in_box mv /etc/etherconnd.conf.kept /etc/etherconnd.conf
+sctl daemon-reload
 
 # ---- systemd's socket: never refused ----
 
