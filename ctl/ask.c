@@ -20,8 +20,8 @@ int ctl_open(struct ctl *ctl)
 static enum ctl_exit complain_nobody(const struct ctl *ctl)
 {
 	char names[256];
-	if (!ctl->options.socket && !strcmp(ctl->socket, ECP_SOCK_PATH) &&
-	    ecp_sock_instances(names, sizeof(names)) > 1)
+	bool by_default = !ctl->options.socket && !strcmp(ctl->socket, ECP_SOCK_PATH);
+	if (by_default && ecp_sock_instances(names, sizeof(names)) > 0)
 		return ctl_complain(CTL_FAILED, "which daemon? -i says it: %s", names);
 	return ctl_complain(CTL_FAILED, "no daemon answers at %s: is etherconnd running?",
 			    ctl->socket);

@@ -12,10 +12,11 @@ enum ctl_exit cmd_log(struct ctl *ctl, int argc, char **argv)
 	if (argc != 1)
 		return ctl_complain(CTL_USAGE, "log error|warning|info|debug");
 	struct ecp_log *log = &ctl->request.log;
+	int level = ctl_word(log_levels, argv[0]);
+	if (level < 0)
+		return CTL_USAGE;
 	ctl->request.type = ECP_REQ_LOG;
-	if (snprintf(log->level, sizeof(log->level), "%s", argv[0]) >=
-	    (int)sizeof(log->level))
-		return ctl_complain(CTL_USAGE, "\"%s\" is no log level", argv[0]);
+	snprintf(log->level, sizeof(log->level), "%s", log_levels[level]);
 	return ctl_ask(ctl, ECP_REP_DONE);
 }
 

@@ -264,6 +264,8 @@ check "its status" is etherconnd@eth2 StatusText "eth2: 0 clients, 0 endpoints"
 which_one() { ! in_box etherconnctl status 2>&1 | grep -vE '^etherconnctl: which daemon\? .*: (eth1, eth2|eth2, eth1)$'; }
 check "of two, it must be said which one" which_one
 check "one stops" sctl stop etherconnd@eth1
+another() { ! in_box etherconnctl -i eth1 status 2>&1 | grep -vE '^etherconnctl: which daemon\? .*: eth2$'; }
+check "who asks for that one is told of the other" another
 check "the other serves on" in_box etherconnctl -s /run/etherconnd/eth2.sock status
 check "its socket is gone" in_box test ! -e /run/etherconnd/eth1.sock
 check "the only one there is needs no name" status
