@@ -152,8 +152,7 @@ struct endpoint *endpoint_table_next_sharing(const struct endpoint *ep, uint16_t
 /* The first of those who want what nobody claims, or, with ECP_EP_MIRROR, everything; or NULL. */
 struct endpoint *endpoint_table_defaults(const struct endpoint_table *table);
 
-/* Who wants multicast of these VLANs: NULL if nobody.
-any: those who want it of any VLAN. */
+/* Who wants multicast of these VLANs, or NULL: nobody; any: those who want it of any VLAN. */
 const struct group *endpoint_table_group(const struct endpoint_table *table,
 					 const struct ecp_frame *frame);
 const struct group *endpoint_table_group_any(const struct endpoint_table *table,

@@ -336,8 +336,7 @@ static inline void ecp_relax(void)
 }
 
 /*
- * The next record that was seen, PADs skipped
-: its header is copied once into *head, every
+ * The next record that was seen, PADs skipped: its header is copied once into *head, every
  * length in the copy is checked, and only the copy may be used.  Returns a pointer to the
  * record in the ring (aux at +16), NULL if there is none, and sets *error to -EPROTO if what
  * stands there is no record (else leaves it).  The bytes behind the header may still change

@@ -10,8 +10,7 @@
  * Who has a core to spare may have it look again for a while before it blocks: answers then
  * take a third of the time.
  *
- * A value, no ownership.
-Knows libc; used by daemon.c.
+ * A value, no ownership.  Knows libc.
  */
 #ifndef ECP_PACE_H
 #define ECP_PACE_H
