@@ -3,6 +3,7 @@
  */
 #include "bench/stage.h"
 
+#include <string.h>
 #include <sys/types.h>
 
 #define STEADY_SECONDS 60
@@ -25,6 +26,18 @@ static uint64_t receive(struct ec_relay *relay, const struct load *load, uint64_
 	return got;
 }
 
+/* Where frames were lost: in the kernel's ring, or in the client's. */
+static void count_lost(struct ec_relay *relay, const char *name)
+{
+	static const char *const rings[] = {"rx_kernel_drops", "rx_buffer_full"};
+	struct ec_counter counters[64];
+	int n = ec_relay_counters(relay, counters, 64);
+	for (int i = 0; i < n && i < 64; i++)
+		for (unsigned k = 0; k < 2; k++)
+			if (!strcmp(counters[i].name, rings[k]))
+				figure_add(name, rings[k], NULL, (double)counters[i].value);
+}
+
 /* At four fifths of what can be received. */
 void steady_all(void)
 {
@@ -43,6 +56,8 @@ void steady_all(void)
 	figure_add(name, "kpps", NULL, kpps);
 	figure_add(name, "million", NULL, (double)sent / 1e6);
 	figure_add(name, "lost", NULL, (double)(sent - got));
+	if (sent > got)
+		count_lost(relay, name);
 	ec_relay_close(relay);
 	end(daemon);
 }
