@@ -12,7 +12,6 @@ far=$work/run/far.sock
 start "${enter_p[@]}" "$build/etherconnd" -i "$if_p" -s "$far" -g $socket_gid 2>"$work/far.log"
 wait_for_line "$work/far.log" "serving at" "$started"
 
-as_far() { ETHERCONN_SOCKET=$far "${as_client[@]}" "$@"; }
 as_near() { ETHERCONN_SOCKET=$sock "${as_client[@]}" "$@"; }
 # until_shown LIST SOCKET PATTERN N: so many lines of the list match, within 20 s
 until_shown() {
@@ -27,7 +26,7 @@ until_shown relays "$sock" ' up ' 1
 until_shown relays "$far" ' up ' 1
 
 # a sniffer of everything here, which must see what passes, tags and all
-start as_near "$build/examples/l2_sniff" -s "$sock" 02:00:00:00:00:99 >"$work/sniff.idle" 2>&1
+ETHERCONN_SOCKET=$sock start "${as_client[@]}" "$build/examples/l2_sniff" -s "$sock" 02:00:00:00:00:99 >"$work/sniff.idle" 2>&1
 idle=$started
 start "$build/examples/l2_sniff" -s "$sock" -m 02:00:00:00:00:98 >"$work/sniff" 2>&1
 sniffer=$started
@@ -40,7 +39,7 @@ for path in "02:00:00:00:01:01|02:00:00:00:02:01|10.1.0.1:7|10.1.0.2:1000|10.1.0
 	"02:00:00:00:01:01;200;100|02:00:00:00:02:01;200;100|[fd00::1]:7|[fd00::2]:1000|fd00::1"; do
 	IFS='|' read -r their ours echo_at from to <<<"$path"
 	n=$((n + 1))
-	start as_far "$build/examples/udp_echo" "${their//;/|}" "$echo_at"
+	ETHERCONN_SOCKET=$far start "${as_client[@]}" "$build/examples/udp_echo" "${their//;/|}" "$echo_at"
 	claimed=$((claimed + 2))
 	until_shown endpoints "$far" . $claimed
 	as_near "$build/examples/ev_ping" -c 1 "${ours//;/|}" "$from" "$to" 7 >"$work/$n" 2>&1
