@@ -53,7 +53,8 @@ judge() {
 	[ "$bad" = 0 ] || word=FAILED
 	printf '%-8s %-28s %4s passed %3s failed %4s s\n' "$word" "$name" "$good" "$bad" "$seconds"
 	if [ "$bad" != 0 ]; then
-		grep -vE '^(ok |1\.\.|# )' "$out" | tail -40 | sed 's/^/    /'
+		grep '^not ok ' "$out" | head -20 | sed 's/^/    /'
+		grep -vE '^(ok |not ok |1\.\.|# )' "$out" | tail -40 | sed 's/^/    /'
 	fi
 	passed=$((passed + good))
 	failed=$((failed + bad))
