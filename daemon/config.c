@@ -298,31 +298,38 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static enum config_action complain(const char *text)
+/* The opener says which of the two it is: in a journal the daemon's own complaint comes next. */
+static enum config_action complain(const struct config *config, const char *text)
 {
-	fprintf(stderr, "etherconnd: %s\n", text);
+	fprintf(stderr, "etherconnd%s: %s\n", config->hand_over ? " --handover" : "", text);
 	return CONFIG_EXIT_USAGE;
 }
 
-/* The first pass: the file comes before every other option, wherever -c stands. */
+/*
+ * The first pass: the file comes before every other option, wherever -c stands, and hand_over is
+ * known whatever is wrong.
+ */
 static enum config_action load_file(struct config *config, int argc, char **argv)
 {
 	struct ecp_error err = {0};
 	const char *path = NULL;
+	bool wrong = false; /* getopt has said what */
 	int c;
 	optind = 0;
 	while ((c = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
-		if (c == '?')
-			return CONFIG_EXIT_USAGE; /* getopt has said what is wrong */
+		wrong |= c == '?';
+		config->hand_over |= c == 'H';
 		if (c == 'c')
 			path = optarg;
 	}
+	if (wrong)
+		return CONFIG_EXIT_USAGE;
 	if (optind < argc) {
 		fprintf(stderr, "etherconnd: what is \"%s\"?  Try --help\n", argv[optind]);
 		return CONFIG_EXIT_USAGE;
 	}
 	if (path && config_load(config, path, &err) < 0)
-		return complain(err.text);
+		return complain(config, err.text);
 	return CONFIG_RUN;
 }
 
@@ -375,9 +382,6 @@ static enum config_action take_option(struct config *config, struct command_line
 	case 'l':
 		set_log_level(config, optarg, &err);
 		break;
-	case 'H':
-		config->hand_over = true;
-		break;
 	case 'h':
 		fputs(usage, stdout);
 		return CONFIG_EXIT_OK;
@@ -385,7 +389,7 @@ static enum config_action take_option(struct config *config, struct command_line
 		puts("etherconnd " EC_VERSION);
 		return CONFIG_EXIT_OK;
 	}
-	return err.code ? complain(err.text) : CONFIG_RUN;
+	return err.code ? complain(config, err.text) : CONFIG_RUN;
 }
 
 /*
@@ -428,9 +432,10 @@ static enum config_action finish(struct config *config, const struct command_lin
 	struct ecp_error err = {0};
 	for (unsigned i = 0; i < config->n_relays; i++)
 		if (finish_relay(&config->relays[i], line, &err) < 0)
-			return complain(err.text);
+			return complain(config, err.text);
 	if (!config->n_relays)
-		return complain("which interface?  -i NAME, or -c FILE; --help says more");
+		return complain(config,
+				"which interface?  -i NAME, or -c FILE; --help says more");
 	default_group(config);
 	return CONFIG_RUN;
 }

@@ -67,7 +67,8 @@ enum config_action { CONFIG_RUN, CONFIG_EXIT_OK, CONFIG_EXIT_USAGE };
 /*
  * Defaults, then the file named by -c, then the other options: -i replaces the file's relays.
  * Run as root without a group, SUDO_GID's may connect, else the group etherconn if there is
- * one.  Prints help, version and complaints itself.  With no relay it is CONFIG_EXIT_USAGE.
+ * one.  Prints help, version and complaints itself.  With no relay it is CONFIG_EXIT_USAGE;
+ * hand_over is known even then.
  */
 enum config_action config_from_args(struct config *config, int argc, char **argv);
 

@@ -24,6 +24,15 @@ static int complain(const struct ecp_error *err)
 	return EXIT_RUNTIME;
 }
 
+/*
+ * systemd does not try again what ended by EXIT_USAGE, but looks at its main process alone: the
+ * daemon, which reads the same right after its opener, is to be the one that says so.
+ */
+static int usage_status(const struct config *config)
+{
+	return config->hand_over && getenv("NOTIFY_SOCKET") ? EXIT_SUCCESS : EXIT_USAGE;
+}
+
 /* The default socket's folder, for those who start us by hand: systemd makes it by itself. */
 static void make_socket_dir(const struct config *config)
 {
@@ -71,7 +80,7 @@ int main(int argc, char **argv)
 	case CONFIG_EXIT_OK:
 		return EXIT_SUCCESS;
 	case CONFIG_EXIT_USAGE:
-		return EXIT_USAGE;
+		return usage_status(&config);
 	}
 	log_set_level(config.log_level);
 	if (config.hand_over)

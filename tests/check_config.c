@@ -176,6 +176,20 @@ START_TEST(test_command_line)
 }
 END_TEST
 
+/* Whatever is wrong, main() must know whose mistake it is not to judge. */
+START_TEST(test_hand_over_is_known)
+{
+	ck_assert_int_eq(from_args("etherconnd -c /none/etherconnd.conf --handover"),
+			 CONFIG_EXIT_USAGE);
+	ck_assert(config.hand_over);
+	ck_assert_int_eq(from_args("etherconnd --frobnicate -H"), CONFIG_EXIT_USAGE);
+	ck_assert(config.hand_over);
+	ck_assert_int_eq(from_args("etherconnd -c /none/etherconnd.conf"),
+			 CONFIG_EXIT_USAGE);
+	ck_assert(!config.hand_over);
+}
+END_TEST
+
 START_TEST(test_command_line_over_file)
 {
 	char path[] = "/tmp/check_config-XXXXXX", line[200];
@@ -222,6 +236,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_bad_file, 0, sizeof(bad_files) / sizeof(*bad_files));
 	tcase_add_test(tc, test_comments_are_not_in_strings);
 	tcase_add_loop_test(tc, test_command_line, 0, sizeof(lines) / sizeof(*lines));
+	tcase_add_test(tc, test_hand_over_is_known);
 	tcase_add_test(tc, test_command_line_over_file);
 	tcase_add_test(tc, test_sudo_serves_who_typed_it);
 	suite_add_tcase(s, tc);
