@@ -528,12 +528,15 @@ static void endpoint_close(struct client *client, struct endpoint *ep)
 bool client_close(struct client *client, uint32_t id)
 {
 	struct channel *ch = client->channel;
-	struct endpoint *child;
+	struct endpoint *child, *next;
 	struct endpoint *ep = ch && id < ch->n_slots ? ch->slots[id].endpoint : NULL;
 	if (!ep)
 		return false;
-	while (ep->kind == ECP_KIND_L2 && (child = endpoint_table_child(ep)))
+	next = ep->kind == ECP_KIND_L2 ? endpoint_table_child(ep, NULL) : NULL;
+	while ((child = next)) {
+		next = endpoint_table_child(ep, child);
 		endpoint_close(client, child);
+	}
 	endpoint_close(client, ep);
 	return true;
 }

@@ -468,9 +468,10 @@ void endpoint_table_remove(struct endpoint_table *table, struct endpoint *ep)
 		udp_remove(table, ep);
 }
 
-struct endpoint *endpoint_table_child(const struct endpoint *l2)
+struct endpoint *endpoint_table_child(const struct endpoint *l2,
+				      const struct endpoint *after)
 {
-	struct endpoint *ep = l2->station->udp;
+	struct endpoint *ep = after ? after->next : l2->station->udp;
 	while (ep && ep->l2 != l2)
 		ep = ep->next;
 	return ep;

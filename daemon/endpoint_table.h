@@ -118,8 +118,12 @@ void endpoint_table_remove(struct endpoint_table *table, struct endpoint *ep);
 int endpoint_table_set_local(struct endpoint_table *table, struct endpoint *ep,
 			     const struct ecp_addr *local, struct endpoint **holder);
 
-/* A UDP endpoint that stands on l2, or NULL. */
-struct endpoint *endpoint_table_child(const struct endpoint *l2);
+/*
+ * The UDP endpoint that stands on l2 and comes after that one of them, NULL: the first; or NULL.
+ * The list is shared by all on that address: who closes them all walks on.
+ */
+struct endpoint *endpoint_table_child(const struct endpoint *l2,
+				      const struct endpoint *after);
 
 /* ---- hot ---- */
 

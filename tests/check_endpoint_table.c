@@ -275,11 +275,11 @@ START_TEST(test_udp_conflicts_and_set_local)
 	ck_assert_int_eq(endpoint_table_set_local(table, &b, &to, &holder), 0); /* again */
 	ck_assert_ptr_eq(lookup(MAC1, IP4, "10.0.0.9:68"), &b);
 	ck_assert_ptr_eq(lookup(MAC1, IP4, "10.0.0.1:68"), &a); /* 0.0.0.0:68 */
-	ck_assert_ptr_nonnull(endpoint_table_child(&l2));
+	ck_assert_ptr_nonnull(endpoint_table_child(&l2, NULL));
 	endpoint_table_remove(table, &a);
 	endpoint_table_remove(table, &b);
 	endpoint_table_remove(table, &c);
-	ck_assert_ptr_null(endpoint_table_child(&l2));
+	ck_assert_ptr_null(endpoint_table_child(&l2, NULL));
 	endpoint_table_remove(table, &l2);
 }
 END_TEST
@@ -415,28 +415,59 @@ START_TEST(test_chosen_addresses)
 }
 END_TEST
 
+/* Some stand on the L2 endpoint and the others, in front of them, on one that shares with it. */
+static void stand_on(struct endpoint *l2, struct endpoint *udp, unsigned first, unsigned n)
+{
+	struct endpoint *holder;
+	for (unsigned i = first; i < first + n; i++) {
+		fill(&udp[i], &(struct claim){.udp = "[::1]:7"}, l2);
+		memcpy(udp[i].local.ip, &i, sizeof(i));
+		ck_assert_int_eq(endpoint_table_insert(table, &udp[i], &holder), 0);
+	}
+}
+
+/* As client_close() does. */
+static unsigned close_children(const struct endpoint *l2)
+{
+	unsigned n = 0;
+	struct endpoint *child, *next = endpoint_table_child(l2, NULL);
+	while ((child = next)) {
+		next = endpoint_table_child(l2, child);
+		endpoint_table_remove(table, child);
+		n++;
+	}
+	return n;
+}
+
 /* Closed in any order, those on one station do not search for each other. */
 START_TEST(test_closing_many)
 {
-	struct endpoint l2, *udp = calloc(2 * CHOSEN, sizeof(*udp)), *holder;
-	double took[2];
-	ck_assert_int_eq(insert(&l2, (struct claim){.l2 = "02:00:00:00:00:01"}, NULL), 0);
+	static const struct claim claims[] = {
+	    {.l2 = "02:00:00:00:00:01", .ethertypes = {0x800}},
+	    {.l2 = "02:00:00:00:00:01", .ethertypes = {0x86dd}}};
+	struct endpoint l2, other, *udp = calloc(2 * CHOSEN, sizeof(*udp));
+	double took[3];
+	ck_assert_int_eq(insert(&l2, claims[0], NULL), 0);
+	ck_assert_int_eq(insert(&other, claims[1], NULL), 0);
 	for (unsigned forward = 0; forward < 2; forward++) {
-		for (unsigned i = 0; i < 2 * CHOSEN; i++) {
-			fill(&udp[i], &(struct claim){.udp = "[::1]:7"}, &l2);
-			memcpy(udp[i].local.ip, &i, sizeof(i));
-			ck_assert_int_eq(endpoint_table_insert(table, &udp[i], &holder), 0);
-		}
+		stand_on(&l2, udp, 0, 2 * CHOSEN);
 		clock_t begin = clock();
 		for (unsigned i = 0; i < 2 * CHOSEN; i++)
 			endpoint_table_remove(table,
 					      &udp[forward ? i : 2 * CHOSEN - 1 - i]);
 		took[forward] = (double)(clock() - begin) / CLOCKS_PER_SEC;
-		ck_assert_ptr_null(endpoint_table_child(&l2));
+		ck_assert_ptr_null(endpoint_table_child(&l2, NULL));
 	}
-	printf("# closing %d: %.3f s, the oldest first %.3f s\n", 2 * CHOSEN, took[0],
-	       took[1]);
-	ck_assert(took[1] < 10 * took[0] + 0.05);
+	stand_on(&l2, udp, 0, CHOSEN);
+	stand_on(&other, udp, CHOSEN, CHOSEN);
+	clock_t begin = clock();
+	ck_assert_uint_eq(close_children(&l2), CHOSEN);
+	took[2] = (double)(clock() - begin) / CLOCKS_PER_SEC;
+	ck_assert_uint_eq(close_children(&other), CHOSEN);
+	printf("# closing %d: %.3f s, the oldest first %.3f s, behind others' %.3f s\n",
+	       2 * CHOSEN, took[0], took[1], took[2]);
+	ck_assert(took[1] < 10 * took[0] + 0.05 && took[2] < 10 * took[0] + 0.05);
+	endpoint_table_remove(table, &other);
 	endpoint_table_remove(table, &l2);
 	free(udp);
 }
