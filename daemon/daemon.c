@@ -189,6 +189,7 @@ int daemon_hand_over(const struct config *config, struct ecp_error *err)
 	int r = handover_wait(); /* is it there at all? */
 	for (unsigned i = 0; i < config->n_relays && r == 0; i++) {
 		const struct relay_config relay = relay_config_of(&config->relays[i]);
+		handover_begin(relay.interface);
 		r = relay_hand_over(&relay, text, sizeof(text));
 		if (r < 0)
 			return ecp_error_set(err, r, "%s", text);

@@ -15,6 +15,15 @@ static const char *name_of(const char *what, const char *interface, char name[st
 	return name;
 }
 
+void handover_begin(const char *interface)
+{
+	static const char *const whats[] = {HANDOVER_RX, HANDOVER_TX, HANDOVER_XDP,
+					    HANDOVER_MAP};
+	char name[NAME];
+	for (unsigned i = 0; i < sizeof(whats) / sizeof(*whats); i++)
+		systemd_store_remove(name_of(whats[i], interface, name));
+}
+
 int handover_give(int fd, const char *what, const char *interface)
 {
 	char name[NAME];

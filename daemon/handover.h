@@ -19,6 +19,8 @@
 #define HANDOVER_XDP "xdp" /* an AF_XDP socket */
 #define HANDOVER_MAP "map" /* the map of the filter */
 
+/* What was given of interface by one that failed half way is not the daemon's. */
+void handover_begin(const char *interface);
 /* Give fd, which stays the caller's.  0 or -errno. */
 int handover_give(int fd, const char *what, const char *interface);
 /* All that was given has arrived, and the process may end.  0 or -errno. */

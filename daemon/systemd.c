@@ -55,7 +55,7 @@ static int notify_address(struct sockaddr_un *addr, socklen_t *len)
 	return 0;
 }
 
-int systemd_notify(const char *state)
+static int notify(const char *state, int flags)
 {
 	struct sockaddr_un addr;
 	socklen_t len;
@@ -65,9 +65,14 @@ int systemd_notify(const char *state)
 	int fd = notify_socket();
 	if (fd < 0)
 		return fd;
-	ssize_t n = sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT,
+	ssize_t n = sendto(fd, state, strlen(state), MSG_NOSIGNAL | flags,
 			   (struct sockaddr *)&addr, len);
 	return n < 0 ? -errno : 0;
+}
+
+int systemd_notify(const char *state)
+{
+	return notify(state, MSG_DONTWAIT);
 }
 
 /* A state, and a descriptor with it.  Waits. */
@@ -105,6 +110,14 @@ int systemd_store(int fd, const char *name)
 	char state[FD_NAME + 64];
 	snprintf(state, sizeof(state), "FDSTORE=1\nFDPOLL=0\nFDNAME=" IN_STORE "%s", name);
 	return notify_with_fd(state, fd);
+}
+
+/* Waits: systemd's queue may be short. */
+void systemd_store_remove(const char *name)
+{
+	char state[FD_NAME + 64];
+	snprintf(state, sizeof(state), "FDSTOREREMOVE=1\nFDNAME=" IN_STORE "%s", name);
+	notify(state, 0);
 }
 
 #define BARRIER_MS 5000
@@ -188,13 +201,10 @@ int systemd_stored(const char *name)
 
 void systemd_forget_stored(void)
 {
-	char name[FD_NAME], state[FD_NAME + 64];
-	for (unsigned i = 0; fd_name(i, name); i++) {
-		if (!is_stored(name))
-			continue;
-		snprintf(state, sizeof(state), "FDSTOREREMOVE=1\nFDNAME=%s", name);
-		systemd_notify(state);
-	}
+	char name[FD_NAME];
+	for (unsigned i = 0; fd_name(i, name); i++)
+		if (is_stored(name))
+			systemd_store_remove(name + strlen(IN_STORE));
 }
 
 static bool is_listening(int fd)

@@ -30,7 +30,9 @@ int systemd_listen_fd(void);
 
 /* Keep fd under this name for the unit's main process.  0 or -errno: nobody to keep it. */
 int systemd_store(int fd, const char *name);
-/* The store shall be empty: another process of the unit gets its own. */
+/* Keep none of that name.  Waits until it is sent. */
+void systemd_store_remove(const char *name);
+/* The same of all that we were handed: another process of the unit gets its own. */
 void systemd_forget_stored(void);
 /* Wait until what was sent so far has been taken.  0 or -errno. */
 int systemd_barrier(void);

@@ -44,9 +44,13 @@ while True:
     states = data.decode().split("\n")
     with open(told, "a") as log:
         print(*states, len(fds), file=log)
+    name = "".join(s[7:] for s in states if s.startswith("FDNAME="))
     if "FDSTORE=1" in states:
-        name = [s[7:] for s in states if s.startswith("FDNAME=")][0]
         store += [(fd, name) for fd in fds]
+    elif "FDSTOREREMOVE=1" in states:
+        for fd in [fd for fd, other in store if other == name]:
+            os.close(fd)
+        store = [kept for kept in store if kept[1] != name]
     else:
         for fd in fds:
             os.close(fd)
@@ -72,6 +76,7 @@ opener=("${enter_d[@]}" setpriv "--reuid=$daemon_uid" "--regid=$socket_gid" --cl
 	--no-new-privs "--inh-caps=-all,$caps" "--ambient-caps=-all,$caps" "--bounding-set=-all,$caps")
 plain=("${enter_d[@]}" setpriv "--reuid=$daemon_uid" "--regid=$socket_gid" --clear-groups
 	--no-new-privs --inh-caps=-all --ambient-caps=-all --bounding-set=-all)
+program=("$build/etherconnd") # as the opener
 sock=$work/run/etherconnd.sock
 mkdir -p "$work/run"
 chown $daemon_uid:$socket_gid "$work/run"
@@ -82,7 +87,7 @@ handed_over() {
 	shift
 	rm -f "$work/notify" "$work/told"
 	start python3 "$work/stand_in.py" "$work/notify" "$work/told" \
-		"${opener[@]}" "$build/etherconnd" --handover -i "$if_d" "$@" -- \
+		"${opener[@]}" "${program[@]}" --handover -i "$if_d" "$@" -- \
 		"${plain[@]}" "$build/etherconnd" -i "$if_d" -s "$sock" -g $socket_gid "$@" \
 		2>"$work/daemon.log"
 	daemon=$started
@@ -123,15 +128,29 @@ fi
 check "the store is emptied" wait_for_line "$work/told" "FDSTOREREMOVE=1 FDNAME=store-rx-$if_d" "$daemon"
 end_process "$daemon"
 
+# of six datagrams the three that match are seen
+filtered() {
+	local before end=$((SECONDS + 5))
+	before=$(relay_counter rx_offered)
+	datagrams 10.1.0.2 9
+	datagrams 10.1.0.2 7
+	until counted rx_offered $((before + 3)) >/dev/null || [ $SECONDS -ge $end ]; do sleep 0.05; done
+	[ "$(relay_counter rx_offered)" = $((before + 3)) ]
+}
 handed_over "with a filter in libpcap's words" -f "udp port 7"
 check "frames go both ways" honest
-before=$(relay_counter rx_offered)
-datagrams 10.1.0.2 9
-datagrams 10.1.0.2 7
-end=$((SECONDS + 5))
-until counted rx_offered $((before + 3)) >/dev/null || [ $SECONDS -ge $end ]; do sleep 0.05; done
-check "what does not match is not seen" [ "$(relay_counter rx_offered)" = $((before + 3)) ]
+check "what does not match is not seen" filtered
 end_process "$daemon"
+
+# what the first has stored before it failed is not the daemon's
+# shellcheck disable=SC2016 # for the shell that runs it
+program=(sh -c '"$0" --handover -i "$1" -f nonsense; shift; exec "$0" "$@"' "$build/etherconnd" "$if_d")
+handed_over "after an opener that failed half way" -f "udp port 7"
+check "what does not match is not seen" filtered
+stored() { tr '\0' '\n' <"/proc/$daemon/environ" | sed -n 's/^LISTEN_FDNAMES=//p' | tr : '\n' | sort; }
+check "nothing is stored twice" [ -z "$(stored | uniq -d)" ]
+end_process "$daemon"
+program=("$build/etherconnd")
 
 # refused NAME WORDS ARGUMENTS...: the opener fails, and says why
 refused() {
