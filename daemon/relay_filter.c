@@ -71,12 +71,42 @@ static int start_claims(struct relay *relay)
 	return r;
 }
 
+enum attached { ATTACHED_NOTHING, ATTACHED_EXPRESSION, ATTACHED_CLAIMS };
+
+static enum attached attached_to(int fd)
+{
+	socklen_t n = 0; /* room for none, and it says how many instructions there are */
+	if (getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &n) < 0)
+		return ATTACHED_CLAIMS; /* EACCES: it has a program that is not classic BPF */
+	return n ? ATTACHED_EXPRESSION : ATTACHED_NOTHING;
+}
+
+/* The opener may have been given other options than we. */
+static int check_handed_over(const struct relay *relay, const char *filter, char *text,
+			     size_t room)
+{
+	enum attached is = attached_to(relay->fd);
+	bool good = !filter   ? is != ATTACHED_EXPRESSION
+		    : *filter ? is == ATTACHED_EXPRESSION
+			      : is == ATTACHED_NOTHING;
+	if (good)
+		return 0;
+	snprintf(text, room,
+		 "%s was handed over with another filter: etherconnd --handover needs the "
+		 "same options",
+		 relay->netif.name);
+	return -EINVAL;
+}
+
 int relay_filter_start(struct relay *relay, const struct relay_config *config, char *text,
 		       size_t room)
 {
-	const char *interface = relay->netif.name;
+	bool handed_over = handover_has(HANDOVER_RX, relay->netif.name);
+	int r = handed_over ? check_handed_over(relay, config->filter, text, room) : 0;
+	if (r < 0)
+		return r;
 	if (config->filter) /* it came with the socket, if that was handed over */
-		return *config->filter && !handover_has(HANDOVER_RX, interface)
+		return *config->filter && !handed_over
 			   ? attach_expression(relay, config->filter, text, room)
 			   : 0;
 	relay->filter_error = start_claims(relay);

@@ -152,6 +152,25 @@ check "nothing is stored twice" [ -z "$(stored | uniq -d)" ]
 end_process "$daemon"
 program=("$build/etherconnd")
 
+# other_options NAME OPENER'S DAEMON'S: each a filter or "none"
+other_options() {
+	local with=() of_daemon=()
+	[ "$2" = none ] || with=(-f "$2")
+	[ "$3" = none ] || of_daemon=(-f "$3")
+	rm -f "$work/notify"
+	if timeout 20 python3 "$work/stand_in.py" "$work/notify" "$work/told" \
+		"${opener[@]}" "$build/etherconnd" --handover -i "$if_d" "${with[@]}" -- \
+		"${plain[@]}" "$build/etherconnd" -i "$if_d" -s "$sock" "${of_daemon[@]}" 2>"$work/refused"; then
+		not_ok "$1"
+	else
+		check "$1" grep -q "$if_d was handed over with another filter" "$work/refused"
+	fi
+}
+other_options "of the daemon only: a filter" none "udp port 7"
+other_options "of the daemon only: no filter" none ""
+other_options "of the opener only: a filter" "udp port 7" none
+other_options "a filter, and all frames" "udp port 7" ""
+
 # refused NAME WORDS ARGUMENTS...: the opener fails, and says why
 refused() {
 	local name=$1 words=$2
