@@ -83,7 +83,7 @@ int client_take_memory(struct client *client, uint64_t bytes, struct ecp_error *
 	return 0;
 }
 
-static void give_memory(struct client *client, uint64_t bytes)
+void client_give_memory(struct client *client, uint64_t bytes)
 {
 	client->all->memory -= bytes;
 	client->memory -= bytes;
@@ -167,7 +167,7 @@ static void client_finish(struct client *client, enum end end, const char *why)
 		channel_give_back(client->capture->channel, end == END_ITSELF);
 	if (client->capture)
 		client_capture_end(client);
-	give_memory(client, client->memory);
+	client_give_memory(client, client->memory);
 	loop_fd_stop(all->loop, &client->request);
 	close(client->fd);
 	if (client->prev)
@@ -284,7 +284,7 @@ int client_attach(struct client *client, struct datapath *dp, uint32_t rx_ring,
 	}
 	int r = channel_new(&ch, rx_ring, tx_ring, all->max_endpoints, all->session);
 	if (r < 0) {
-		give_memory(client, memory);
+		client_give_memory(client, memory);
 		return ecp_error_set(err, r, "cannot make the rings: %s", strerror(-r));
 	}
 	r = loop_fd_start(all->loop, &client->bell, ch->bell_tx, client_bell, client);
@@ -293,7 +293,7 @@ int client_attach(struct client *client, struct datapath *dp, uint32_t rx_ring,
 	if (r < 0) {
 		loop_fd_stop(all->loop, &client->bell);
 		channel_free(ch);
-		give_memory(client, memory);
+		client_give_memory(client, memory);
 		return ecp_error_set(err, r, "cannot attach to %s: %s",
 				     dp->relay.netif.name, strerror(-r));
 	}

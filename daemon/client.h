@@ -130,6 +130,7 @@ int client_check_ring(const char *which, uint32_t size, struct ecp_error *err);
  * 0, or -EDQUOT if there are not so many, which is counted and logged as a denial.
  */
 int client_take_memory(struct client *client, uint64_t bytes, struct ecp_error *err);
+void client_give_memory(struct client *client, uint64_t bytes); /* or before */
 
 /* ---- client_policy.c: each 0, or err->code with *err set, as above ---- */
 

@@ -25,13 +25,16 @@ int client_capture(struct client *client, struct datapath *dps, unsigned n, uint
 				     client->capture ? "captures" : "is attached");
 	if (judge_all(client, dps, n, &ring, err) < 0)
 		return err->code;
-	if (client_take_memory(client, 2 * (uint64_t)ECP_CHANNEL_PAGE + ring, err) < 0) {
+	const uint64_t memory = 2 * (uint64_t)ECP_CHANNEL_PAGE + ring;
+	if (client_take_memory(client, memory, err) < 0) {
 		client_denied(client, err);
 		return err->code;
 	}
 	int r = capture_new(&client->capture, ring, snaplen, client->all->session);
-	if (r < 0)
+	if (r < 0) {
+		client_give_memory(client, memory);
 		return ecp_error_set(err, r, "cannot make the ring: %s", strerror(-r));
+	}
 	client->captured = dps;
 	while (r == 0 && client->n_captured < n) {
 		r = datapath_capture(&dps[client->n_captured], client->capture);
@@ -40,6 +43,7 @@ int client_capture(struct client *client, struct datapath *dps, unsigned n, uint
 	if (r == 0)
 		return 0;
 	client_capture_end(client);
+	client_give_memory(client, memory);
 	return ecp_error_set(err, r, "cannot capture: %s", strerror(-r));
 }
 

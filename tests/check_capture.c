@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -518,6 +519,26 @@ START_TEST(test_refused)
 }
 END_TEST
 
+/* What could not be made is not counted. */
+START_TEST(test_failed_costs_nothing)
+{
+	struct ecp_error err = {0};
+	int end;
+	struct client *c = connect_client(&end);
+	struct rlimit before, none;
+	uint64_t all = c->all->memory;
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){0, before.rlim_max};
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	ck_assert_int_eq(client_capture(c, &dp, 1, 0, 0, &err), -EMFILE);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	ck_assert_uint_eq(c->memory, 0);
+	ck_assert_uint_eq(c->all->memory, all);
+	client_free(c);
+	close(end);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("capture");
@@ -538,6 +559,7 @@ int main(void)
 	tcase_add_test(tc, test_all_relays);
 	tcase_add_test(tc, test_whole_means_what_fits);
 	tcase_add_test(tc, test_refused);
+	tcase_add_test(tc, test_failed_costs_nothing);
 	suite_add_tcase(s, tc);
 	SRunner *sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
