@@ -99,6 +99,15 @@ static int take_endpoint_memory(struct client *client, struct ecp_error *err)
 	return r;
 }
 
+/* One of the table's multicast groups, with a member and its place. */
+#define GROUP_MEMORY 128
+
+/* Its groups may all be its own. */
+static uint64_t groups_memory(const struct endpoint *ep)
+{
+	return endpoint_table_n_groups(ep) * GROUP_MEMORY;
+}
+
 /* ---- ends ---- */
 
 enum end {
@@ -492,12 +501,14 @@ int client_open(struct client *client, const struct ecp_open_item *item,
 
 	int r = item->kind == ECP_KIND_L2 ? fill_l2(client, ep, item, err)
 					  : fill_udp(client, ep, item, earlier, err);
+	if (r == 0)
+		r = client_take_memory(client, groups_memory(ep), err);
 	if (r < 0)
 		goto fail;
 	r = channel_slot_take(ch, ep, item->depth, &ep->dest);
 	if (r < 0) {
 		ecp_error_set(err, r, "a client may have %u endpoints", ch->max_slots);
-		goto fail;
+		goto fail_memory;
 	}
 	r = endpoint_claim(client, ep, err);
 	if (r < 0)
@@ -508,6 +519,8 @@ int client_open(struct client *client, const struct ecp_open_item *item,
 	return 0;
 fail_slot:
 	channel_slot_give(ch, ep->dest.id);
+fail_memory:
+	client_give_memory(client, groups_memory(ep));
 fail:
 	client_denied(client, err);
 	endpoint_free(ep);
@@ -522,6 +535,7 @@ static void endpoint_close(struct client *client, struct endpoint *ep)
 	stats_add(&client->closed, ep);
 	endpoint_table_remove(client->dp->table, ep);
 	channel_slot_give(client->channel, ep->dest.id);
+	client_give_memory(client, groups_memory(ep));
 	endpoint_free(ep);
 }
 

@@ -46,7 +46,7 @@ struct config {
 	enum log_level log_level;
 	uint32_t max_clients;     /* connections at one time */
 	uint32_t max_endpoints;   /* per client */
-	uint32_t max_memory_mib;  /* of all clients: rings, endpoints */
+	uint32_t max_memory_mib;  /* of all clients: rings, endpoints, groups */
 	uint32_t spin_us;         /* look again for so long before sleeping */
 	char policy[CONFIG_PATH]; /* its file; "": the default policy */
 	bool hand_over;           /* do no more than that: handover.h */

@@ -208,6 +208,12 @@ static bool groups_vlan(const struct endpoint *ep, uint16_t vlan[2])
 	return true;
 }
 
+unsigned endpoint_table_n_groups(const struct endpoint *ep)
+{
+	uint16_t vlan[ECP_VLANS_MAX];
+	return groups_vlan(ep, vlan) ? ep->n_ethertypes : 0;
+}
+
 /* Leave the groups of ep's first n EtherTypes. */
 static void groups_leave(struct endpoint_table *table, struct endpoint *ep, unsigned n)
 {

@@ -118,6 +118,9 @@ void endpoint_table_remove(struct endpoint_table *table, struct endpoint *ep);
 int endpoint_table_set_local(struct endpoint_table *table, struct endpoint *ep,
 			     const struct ecp_addr *local, struct endpoint **holder);
 
+/* In how many multicast groups ep is while it is inserted. */
+unsigned endpoint_table_n_groups(const struct endpoint *ep);
+
 /*
  * The UDP endpoint that stands on l2 and comes after that one of them, NULL: the first; or NULL.
  * The list is shared by all on that address: who closes them all walks on.

@@ -156,6 +156,48 @@ START_TEST(test_endpoints)
 }
 END_TEST
 
+/* Groups that nobody else is in, as many as an endpoint may ask for. */
+static bool open_groups(struct party *p, unsigned n)
+{
+	struct ecp_open_item item = {
+	    .l2 = {.mac = {2, 0, 0, 2, (uint8_t)(n >> 8), (uint8_t)n},
+		   .n_vlans = 1,
+		   .vlans = {{.id = (uint16_t)(1 + n), .tpid = ECP_TPID_8021Q}}},
+	    .flags = ECP_EP_MULTICAST,
+	    .n_ethertypes = ECP_ETHERTYPES_MAX};
+	unsigned n_fds = 0;
+	for (unsigned i = 0; i < ECP_ETHERTYPES_MAX; i++)
+		item.ethertypes[i] = (uint16_t)(0x9000 + i);
+	req = (struct ecp_request){.type = ECP_REQ_OPEN, .open.n = 1};
+	req.open.items[0] = item;
+	ck_assert_int_eq(ask(p, &n_fds), 0);
+	ck_assert_uint_eq(rep.opened.n, 1);
+	const int code = rep.opened.items[0].error.code;
+	ck_assert_msg(code == 0 || code == -EDQUOT, "%s", rep.opened.items[0].error.text);
+	return code == 0;
+}
+
+/* They are counted too, and given back with the endpoint. */
+START_TEST(test_groups)
+{
+	struct party p;
+	unsigned n = 0, n_fds = 0;
+	ck_assert_int_eq(attach(&p, RING), 0);
+	while (n < 4000 && open_groups(&p, n))
+		n++;
+	/* half a MiB, 16 groups of 128 bytes and an endpoint of some 320 each */
+	ck_assert_uint_gt(n, 150);
+	ck_assert_uint_lt(n, 256);
+	req = (struct ecp_request){.type = ECP_REQ_CLOSE, .close = {.n = 1, .ids = {0}}};
+	ck_assert_int_eq(ask(&p, &n_fds), 0);
+	ck_assert_uint_eq(rep.closed.n, 1);
+	ck_assert(open_groups(&p, n));
+	ck_assert(!open_groups(&p, n + 1));
+	hang_up(&p);
+	forget(&p);
+}
+END_TEST
+
 static uint64_t resident(int fd)
 {
 	struct stat st;
@@ -217,6 +259,7 @@ int main(void)
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, test_bound);
 	tcase_add_test(tc, test_endpoints);
+	tcase_add_test(tc, test_groups);
 	tcase_add_test(tc, test_nothing_is_kept);
 	tcase_add_test(tc, test_liar_keeps_a_page);
 	suite_add_tcase(suite, tc);
