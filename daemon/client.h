@@ -73,7 +73,8 @@ struct client *client_new(struct clients *all, int fd, loop_fn *on_request);
  * monitor.  It reads no more of what was received for it.
  */
 void client_end(struct client *client, const char *why);
-void client_kill(struct client *client);  /* so, too, but it may read what is there */
+/* So, too, but it may read what is there: its pages stay, uncounted, as long as it has them. */
+void client_kill(struct client *client);
 void client_free(struct client *client);  /* it hung up */
 void client_leave(struct client *client); /* the daemon ends: it may come back to another */
 
