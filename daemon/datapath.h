@@ -51,7 +51,8 @@ void datapath_wake(struct datapath *dp, struct channel *ch);
 /*
  * One turn: at most a few bursts from the relay and one from each channel that is awake.
  * Returns how many frames moved.  Channels found broken are marked so (ch->broken), not
- * touched again, and dp->trouble is set: the caller ends their clients.
+ * touched again, and dp->trouble is set: the caller ends their clients.  For
+ * tests alone: the daemon calls the halves.
  */
 unsigned datapath_turn(struct datapath *dp);
 unsigned datapath_rx_turn(struct datapath *dp); /* its halves */

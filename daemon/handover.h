@@ -7,7 +7,8 @@
  *
  * So the process that reads what clients and the network write never was privileged.  Without
  * a hand-over the daemon opens them itself, as it does when it is started by hand.  One name a
- * descriptor: what it is, and of which interface.  Knows systemd; used by relay*.c and main.c.
+ * descriptor: what it is, and of which interface.  Knows systemd; used by daemon.c,
+ * packet_ring.c, afxdp_send.c and relay*.c.
  */
 #ifndef HANDOVER_H
 #define HANDOVER_H

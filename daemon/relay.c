@@ -35,8 +35,7 @@ bool relay_backend_known(const char *name)
 	return find_backend(name) != NULL;
 }
 
-/* The sentence for error when
-an interface was asked for; why may be NULL. */
+/* The sentence for error when an interface was asked for; why may be NULL. */
 static void explain(int error, const char *interface, const char *why, char *text,
 		    size_t room)
 {
