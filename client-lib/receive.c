@@ -238,31 +238,37 @@ static void frame_move(struct ec_frame *f, const uint8_t *to)
 	f->data = to;
 }
 
-static bool queue_is_full(const struct endpoint *ep, uint64_t size)
+static void queue_drop(struct ec_relay *relay, struct queued *q)
 {
-	const struct ec_relay *relay = ep->relay;
-	return ep->n_queued >= relay->queue_depth ||
-	       relay->queued_bytes + size > relay->queue_most;
+	eci_queued_free(relay, q);
+	relay->stats.rx_queue_drops++;
+}
+
+/* The oldest of ep or of all, by who has more: those that nobody reads shall not cost the others
+ * theirs. */
+static struct queued *queue_victim(const struct endpoint *ep)
+{
+	struct queued *own = TAILQ_FIRST(&ep->queue);
+	struct queued *oldest = TAILQ_FIRST(&ep->relay->queued);
+	return own && ep->n_queued > oldest->endpoint->n_queued ? own : oldest;
 }
 
 /*
- * Drop the oldest until there is room for one frame more: the endpoint's own, for who gets much
- * and reads little shall not cost the others theirs; only without any, that of whoever has it.
+ * Drop until there is room for one frame more.  What eci_relay_empty() has left above a limit is
+ * not dropped at once: two go for one that comes.
  */
 static void queue_make_room(struct endpoint *ep, uint64_t size)
 {
 	struct ec_relay *relay = ep->relay;
-	struct queued *next, *q = TAILQ_FIRST(&ep->queue);
-	for (; q && queue_is_full(ep, size); q = next) {
-		next = TAILQ_NEXT(q, of_endpoint);
-		eci_queued_free(relay, q);
-		relay->stats.rx_queue_drops++;
-	}
-	for (q = TAILQ_FIRST(&relay->queued); q && queue_is_full(ep, size); q = next) {
-		next = TAILQ_NEXT(q, of_relay);
-		eci_queued_free(relay, q);
-		relay->stats.rx_queue_drops++;
-	}
+	for (unsigned i = 0; i < 2 && ep->n_queued >= relay->queue_depth; i++)
+		queue_drop(relay, TAILQ_FIRST(&ep->queue));
+	if (relay->queued_bytes > relay->queue_most)
+		queue_drop(relay, queue_victim(ep));
+	uint64_t most = relay->queue_most;
+	if (relay->queued_bytes > most)
+		most = relay->queued_bytes;
+	while (relay->queued_bytes + size > most && !TAILQ_EMPTY(&relay->queued))
+		queue_drop(relay, queue_victim(ep));
 }
 
 static void set_aside(struct ec_relay *relay, const struct ec_frame *frame)
@@ -459,7 +465,7 @@ int eci_relay_wait_more(struct ec_relay *relay, int64_t deadline_ns)
 	return arm(relay) ? eci_reconnect_wait(relay, deadline_ns) : 0;
 }
 
-/* They are few in comparison with the ring: no limit of a queue shall cost any of them. */
+/* No limit of a queue shall cost any of them; queue_make_room() sees to what is too much. */
 void eci_relay_empty(struct ec_relay *relay)
 {
 	struct ec_frame frame;

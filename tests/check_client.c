@@ -500,7 +500,7 @@ START_TEST(test_queues_drop_the_oldest)
 }
 END_TEST
 
-/* All queues together: who floods loses his own, and only else the oldest goes, whosever it is. */
+/* All queues together: who floods loses his own, else the oldest goes, whosever it is. */
 START_TEST(test_queues_share_a_bound)
 {
 	static char big[1000];
@@ -533,6 +533,47 @@ START_TEST(test_queues_share_a_bound)
 	ck_assert_uint_le(left, 9);
 	ec_relay_stats(relay, &stats);
 	ck_assert_uint_eq(stats.rx_queue_drops, 100 - left);
+}
+END_TEST
+
+/* Those that nobody reads take all there is, and do not keep it from one that gets a few. */
+START_TEST(test_hogs_give_way)
+{
+	enum { HOGS = 3, MODEST = 4 };
+	static char big[1000];
+	struct ec_relay_opts opts = EC_RELAY_OPTS;
+	struct ec_l2 *hogs[HOGS], *modest, *a;
+	ec_relay_close(relay);
+	opts.socket = served.sock;
+	opts.queue_bytes = 20000;
+	ck_assert_int_eq(ec_relay_open(&relay, NULL, &opts), 0);
+	a = open_raw(MAC1, 0);
+	modest = open_raw(MAC2, 0);
+	for (unsigned i = 0; i < HOGS; i++) {
+		char mac[EC_L2ADDR_TEXT];
+		snprintf(mac, sizeof(mac), "02:00:00:00:01:%02x", i);
+		hogs[i] = open_raw(mac, 0);
+	}
+	for (unsigned i = 0; i < 30 * HOGS; i++)
+		ck_assert_int_eq(
+		    ec_l2_send(a, big, sizeof(big), TYPE, mac_of(hogs[i % HOGS]), 0),
+		    sizeof(big));
+	for (unsigned i = 0; i < MODEST; i++) {
+		big[0] = (char)i;
+		ck_assert_int_eq(ec_l2_send(a, big, sizeof(big), TYPE, mac_of(modest), 0),
+				 sizeof(big));
+		ck_assert_int_eq(
+		    ec_l2_send(a, big, sizeof(big), TYPE, mac_of(hogs[i % HOGS]), 0),
+		    sizeof(big));
+	}
+	send_raw(a, mac_of(a), "last");
+	expect_raw(a, "last");
+	for (unsigned i = 0; i < MODEST; i++) {
+		ck_assert_int_eq(ec_l2_recv(modest, big, sizeof(big), EC_DONTWAIT, NULL),
+				 sizeof(big));
+		ck_assert_int_eq(big[0], i);
+	}
+	expect_nothing(modest);
 }
 END_TEST
 
@@ -961,6 +1002,7 @@ int main(void)
 	tcase_add_test(tc, test_others_are_set_aside);
 	tcase_add_test(tc, test_queues_drop_the_oldest);
 	tcase_add_test(tc, test_queues_share_a_bound);
+	tcase_add_test(tc, test_hogs_give_way);
 	tcase_add_test(tc, test_batch);
 	tcase_add_test(tc, test_many_in_one_call);
 	tcase_add_test(tc, test_counters);

@@ -300,6 +300,28 @@ START_TEST(test_unread_frames_survive)
 }
 END_TEST
 
+/* What they left above the depth is not lost to the first frame that comes. */
+START_TEST(test_saved_frames_go_slowly)
+{
+	enum { N = 1000, MORE = 5 };
+	struct ec_l2 *from = open_on(relay, MAC1), *to = open_on(relay, MAC2);
+	for (uint32_t i = 0; i < N; i++)
+		ck_assert_int_eq(send_number(from, to, i, 0), sizeof(i));
+	struct ecp_relay_stats stats = {0};
+	while (stats.rx < N)
+		daemon_process_stats(&served, &stats);
+	die();
+	come_back();
+	open_on(relay, MAC3); /* brings the new rings with it */
+	for (uint32_t i = N; i < N + MORE; i++)
+		ck_assert_int_eq(send_number(from, to, i, 0), sizeof(i));
+	expect_traffic(to, from); /* the others are set aside */
+	ck_assert_uint_eq(stats_of(relay).rx_queue_drops, 2 * MORE);
+	for (uint32_t i = 2 * MORE; i < N + MORE; i++)
+		expect_number(to, i);
+}
+END_TEST
+
 /* ---- sending ---- */
 
 /* Who only sends learns of it, too, and loses next to nothing. */
@@ -877,6 +899,7 @@ int main(void)
 	tcase_add_test(tc, test_polling_receiver);
 	tcase_add_test(tc, test_relay_receiver);
 	tcase_add_test(tc, test_unread_frames_survive);
+	tcase_add_test(tc, test_saved_frames_go_slowly);
 	tcase_add_test(tc, test_sender_alone);
 	tcase_add_test(tc, test_full_ring_is_lost);
 	tcase_add_test(tc, test_deadlines_hold);
