@@ -415,9 +415,8 @@ ssize_t eci_udp_transmit(struct ec_udp *udp, const struct ecp_addr *to,
 /* Before and after the life of an L2 endpoint.  0 or -ENOMEM, said. */
 int eci_neigh_start(struct ec_l2 *l2);
 void eci_neigh_stop(struct ec_l2 *l2);
-/* udp has its address from now on, or no longer; forget: and what waits is lost. */
+/* udp has its address from now on, or no longer: what waits is lost. */
 void eci_neigh_join(struct ec_udp *udp);
-void eci_neigh_leave(struct ec_udp *udp);
 void eci_neigh_forget(struct ec_udp *udp);
 void eci_neigh_fini(struct ec_relay *relay);
 /* 0, -EINVAL, -EAFNOSUPPORT, said. */

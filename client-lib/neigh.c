@@ -254,7 +254,7 @@ void eci_neigh_join(struct ec_udp *udp)
 	udp->answered_for = true;
 }
 
-void eci_neigh_leave(struct ec_udp *udp)
+static void neigh_leave(struct ec_udp *udp)
 {
 	if (udp->answered_for)
 		LIST_REMOVE(udp, of_address);
@@ -265,7 +265,7 @@ void eci_neigh_forget(struct ec_udp *udp)
 {
 	struct neigh *n;
 	struct waiting *w, *next;
-	eci_neigh_leave(udp);
+	neigh_leave(udp);
 	TAILQ_FOREACH(n, &udp->l2->neighs, of_l2)
 	for (w = TAILQ_FIRST(&n->waiting); w; w = next) {
 		next = TAILQ_NEXT(w, of_neigh);

@@ -165,7 +165,7 @@ EC_API int ec_udp_set_local(struct ec_udp *udp, const struct sockaddr *local)
 	} while (r == -ERESTART);
 	if (r < 0)
 		return r;
-	eci_neigh_leave(udp);
+	eci_neigh_forget(udp); /* what waits was of the old address */
 	if (addr.family != udp->local.family)
 		eci_neigh_drop_route(udp); /* it leads nowhere from there */
 	udp->local = addr;

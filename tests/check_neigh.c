@@ -461,6 +461,24 @@ START_TEST(test_another_family)
 }
 END_TEST
 
+/* What waits was of the old address: it does not leave from the new one. */
+START_TEST(test_another_address_while_waiting)
+{
+	struct ec_udp *a = open_udp(open_l2(links[0].l2_a, BOTH), links[0].a, 0, NULL);
+	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(7)};
+	ck_assert_int_eq(send_text(a, "old", links[0].ip_b, 0), 3);
+	inet_pton(AF_INET, "10.0.0.5", &four.sin_addr);
+	ck_assert_int_eq(ec_udp_set_local(a, (struct sockaddr *)&four), 0);
+	ck_assert_uint_eq(unresolved(), 1);
+	struct ec_udp *b = open_udp(open_l2(links[0].l2_b, BOTH), links[0].b, 0, NULL);
+	ck_assert_int_eq(send_text(a, "new", links[0].ip_b, 0), 3);
+	expect_text(b, "new");
+	ck_assert_int_eq(send_text(b, "back", "10.0.0.5", 0), 4);
+	expect_text(a, "back");
+	ck_assert_uint_eq(unresolved(), 1);
+}
+END_TEST
+
 /* 10.0.0.1 and a00:1:: have the same bytes; both are answered for. */
 START_TEST(test_families_are_not_mixed_up)
 {
@@ -523,6 +541,7 @@ int main(void)
 	tcase_add_test(tc, test_many_ask);
 	tcase_add_test(tc, test_many_ask_while_sending);
 	tcase_add_test(tc, test_another_family);
+	tcase_add_test(tc, test_another_address_while_waiting);
 	tcase_add_test(tc, test_families_are_not_mixed_up);
 	tcase_add_test(tc, test_stop_ends_what_waits);
 	suite_add_tcase(suite, tc);
