@@ -121,9 +121,9 @@ static int fanout_next(struct ec_relay *relay, struct ec_frame *frame)
 	while ((l2 = fanout_step(relay))) {
 		if (!fan->any && !same_vlans(l2, fan->vlan))
 			continue;
-		struct ec_udp *udp = eci_udp_match(l2, &fan->frame);
-		if (!udp && !eci_l2_wants(l2, fan->frame.ethertype))
+		if (!eci_l2_wants(l2, fan->frame.ethertype))
 			continue;
+		struct ec_udp *udp = eci_udp_match(l2, &fan->frame);
 		fan->wanted = true;
 		*frame = fan->frame;
 		frame_address(frame, udp ? &udp->ep : &l2->ep);

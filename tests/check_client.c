@@ -460,6 +460,24 @@ START_TEST(test_closing_amid_a_fanout)
 }
 END_TEST
 
+/* A UDP endpoint gets what its L2 endpoint asked for, whoever else a record is for. */
+START_TEST(test_multicast_goes_by_ethertypes)
+{
+	struct ec_l2 *deaf = open_raw(MAC1, EC_L2_MULTICAST), *hears;
+	struct ec_udp *none = open_udp(deaf, "0.0.0.0:68", 0), *udp;
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(68)};
+	char buf[10];
+	hears = open_l2(MAC2, EC_L2_MULTICAST);
+	udp = open_udp(hears, "0.0.0.0:68", 0);
+	to.sin_addr.s_addr = INADDR_BROADCAST;
+	ck_assert_int_eq(
+	    ec_udp_sendto(udp, "all", 3, 0, (struct sockaddr *)&to, sizeof(to)), 3);
+	ck_assert_int_eq(ec_udp_recvfrom(udp, buf, sizeof(buf), 0, NULL, NULL), 3);
+	ck_assert_int_eq(ec_udp_recvfrom(none, buf, sizeof(buf), EC_DONTWAIT, NULL, NULL),
+			 -EAGAIN);
+}
+END_TEST
+
 /* ---- order, queues, batches ---- */
 
 START_TEST(test_others_are_set_aside)
@@ -1000,6 +1018,7 @@ int main(void)
 	tcase_add_test(tc, test_broadcast_by_vlan);
 	tcase_add_test(tc, test_closing_amid_a_fanout);
 	tcase_add_test(tc, test_others_are_set_aside);
+	tcase_add_test(tc, test_multicast_goes_by_ethertypes);
 	tcase_add_test(tc, test_queues_drop_the_oldest);
 	tcase_add_test(tc, test_queues_share_a_bound);
 	tcase_add_test(tc, test_hogs_give_way);
