@@ -118,6 +118,7 @@ struct neighbours {
 	struct udp_list *own;      /* addresses that are answered for */
 	struct neigh_queue asking; /* the first is due first */
 	uint64_t n_waiting;        /* datagrams, for all of them */
+	int64_t drained_by;        /* the relay is being closed; 0: it is not */
 };
 
 #define GROUP_BUCKETS 4096 /* by VLAN ids: one for each id of a single tag */

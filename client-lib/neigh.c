@@ -323,6 +323,7 @@ static void neigh_set_source(struct neigh *n, const struct ec_udp *udp)
 
 static void neigh_learn(struct neigh *n, const uint8_t mac[ECP_MAC_LEN])
 {
+	const int64_t drained_by = n->l2->ep.relay->neigh.drained_by;
 	struct waiting *w;
 	asking_end(n);
 	n->known = true;
@@ -330,6 +331,8 @@ static void neigh_learn(struct neigh *n, const uint8_t mac[ECP_MAC_LEN])
 	n->due = ec_now() + FRESH;
 	memcpy(n->mac, mac, ECP_MAC_LEN);
 	while ((w = TAILQ_FIRST(&n->waiting))) {
+		if (drained_by) /* not for ever: the daemon may have stopped */
+			w->udp->ep.write_deadline = drained_by;
 		if (eci_udp_transmit(w->udp, &w->dst, n->mac, w->payload, w->len,
 				     ECI_STAY) < 0)
 			n->l2->ep.relay->stats.tx_unresolved++;
@@ -465,6 +468,7 @@ void eci_neigh_run(struct ec_relay *relay)
 void eci_neigh_drain(struct ec_relay *relay)
 {
 	const int64_t deadline = ec_now() + NS_PER_S;
+	relay->neigh.drained_by = deadline;
 	while (relay->neigh.n_waiting && ec_now() < deadline)
 		if (eci_relay_pump(relay) < 0 ||
 		    (relay->neigh.n_waiting && eci_relay_wait_more(relay, deadline) < 0))

@@ -402,6 +402,19 @@ START_TEST(test_many_ask)
 }
 END_TEST
 
+/* A reply for a from the host 10.2.0.1, which is host. */
+static void reply_as(struct ec_l2 *host, const struct ec_l2 *a)
+{
+	uint8_t packet[ECP_NEIGH_LEN_MAX], dst[6];
+	uint16_t ethertype;
+	struct ecp_neigh n = {
+	    .reply = true, .family = 4, .ip = {10, 2, 0, 1}, .target = {10, 0, 0, 1}};
+	memcpy(n.mac, ec_l2_addr(host)->mac, 6);
+	memcpy(n.target_mac, ec_l2_addr(a)->mac, 6);
+	size_t len = ecp_neigh_build(&n, packet, &ethertype, dst);
+	ck_assert_int_eq(ec_l2_send(host, packet, len, ethertype, dst, 0), len);
+}
+
 /*
  * The answer comes, and behind it more strangers than are remembered, all in one look at the ring
  * that a send takes: what it asked for is still there when it comes back from that.
@@ -410,24 +423,17 @@ START_TEST(test_many_ask_while_sending)
 {
 	static const uint16_t types[] = {0x0806, 0x0800};
 	enum { N = 5000 };
-	uint8_t packet[ECP_NEIGH_LEN_MAX], dst[6];
-	uint16_t ethertype;
 	struct ec_l2_opts opts = EC_L2_OPTS;
 	struct ec_counter counters[4];
 	struct ec_l2addr addr;
 	struct ec_l2 *a = open_l2(links[0].l2_a, BOTH), *host;
 	struct ec_udp *udp = open_udp(a, links[0].a, 0, NULL);
-	struct ecp_neigh n = {
-	    .reply = true, .family = 4, .ip = {10, 2, 0, 1}, .target = {10, 0, 0, 1}};
 	opts.ethertypes = types;
 	opts.n_ethertypes = 2;
 	ec_l2addr_parse(links[0].l2_b, &addr);
 	ck_assert_int_eq(ec_l2_open(&host, relay, &addr, &opts), 0);
 	ck_assert_int_eq(send_text(udp, "first", "10.2.0.1", EC_DONTWAIT), 5);
-	memcpy(n.mac, addr.mac, 6);
-	memcpy(n.target_mac, ec_l2_addr(a)->mac, 6);
-	size_t len = ecp_neigh_build(&n, packet, &ethertype, dst);
-	ck_assert_int_eq(ec_l2_send(host, packet, len, ethertype, dst, 0), len);
+	reply_as(host, a);
 	for (unsigned i = 0; i < N; i++)
 		ask_as(host, a, i);
 	ec_relay_flush(relay);
@@ -442,6 +448,28 @@ START_TEST(test_many_ask_while_sending)
 		ck_assert_int_ge(ec_l2_recv(host, NULL, 0, 0, &f), 0);
 		got += f.ethertype == 0x0800;
 	}
+}
+END_TEST
+
+/* The answer is there, but no room for what waits for it, nor anybody who would make some. */
+START_TEST(test_close_with_a_full_ring)
+{
+	struct ec_counter counters[4];
+	struct ec_l2 *a = open_l2(links[0].l2_a, BOTH), *host = open_l2(links[0].l2_b, 0);
+	struct ec_udp *udp = open_udp(a, links[0].a, 0, NULL);
+	ck_assert_int_eq(send_text(udp, "first", "10.2.0.1", EC_DONTWAIT), 5);
+	reply_as(host, a);
+	do /* until it is in our ring */
+		ck_assert_int_ge(ec_relay_counters(relay, counters, 4), 4);
+	while (counters[1].value < 1);
+	kill(served.pid, SIGSTOP);
+	while (ec_l2_send(host, "", 1, 0x0800, ec_l2_addr(a)->mac, EC_DONTWAIT) > 0)
+		;
+	int64_t begin = ec_now();
+	ec_relay_close(relay);
+	relay = NULL;
+	ck_assert_int_lt(ec_now() - begin, SOON);
+	kill(served.pid, SIGCONT);
 }
 END_TEST
 
@@ -540,6 +568,7 @@ int main(void)
 	tcase_add_test(tc, test_arp_is_not_delivered);
 	tcase_add_test(tc, test_many_ask);
 	tcase_add_test(tc, test_many_ask_while_sending);
+	tcase_add_test(tc, test_close_with_a_full_ring);
 	tcase_add_test(tc, test_another_family);
 	tcase_add_test(tc, test_another_address_while_waiting);
 	tcase_add_test(tc, test_families_are_not_mixed_up);
