@@ -24,6 +24,7 @@
 #define FRESH       (60 * NS_PER_S)
 #define WAITING_MAX 64    /* datagrams for one next hop */
 #define NEIGHS_MAX  1024  /* of an L2 endpoint */
+#define LOOKS_MAX   64    /* for one that may go, where there are more than that */
 #define BUCKETS     16384 /* of both tables */
 
 /* A datagram whose next hop is not known yet. */
@@ -190,19 +191,24 @@ static bool may_go(const struct neigh *n)
 	return !n->held && !n->asked && !n->n_waiting;
 }
 
-/* Too many: forget one, in the way of a clock with one hand. */
-static void neigh_evict(struct ec_l2 *l2)
+/*
+ * Too many: forget one, in the way of a clock with one hand.  Where all are asked for there may be
+ * none, and the hand does not go round for each that comes.
+ */
+static bool neigh_evict(struct ec_l2 *l2)
 {
-	for (unsigned looks = 2 * l2->n_neighs; looks; looks--) {
+	unsigned looks = l2->n_neighs > NEIGHS_MAX ? LOOKS_MAX : 2 * NEIGHS_MAX;
+	for (; looks; looks--) {
 		struct neigh *n = TAILQ_FIRST(&l2->neighs);
 		if (may_go(n) && !n->used) {
 			neigh_free(n);
-			return;
+			return true;
 		}
 		n->used = false;
 		TAILQ_REMOVE(&l2->neighs, n, of_l2);
 		TAILQ_INSERT_TAIL(&l2->neighs, n, of_l2);
 	}
+	return false;
 }
 
 static struct neigh *neigh_get(struct ec_l2 *l2, const struct ecp_addr *addr)
@@ -210,8 +216,10 @@ static struct neigh *neigh_get(struct ec_l2 *l2, const struct ecp_addr *addr)
 	struct neigh *n = neigh_find(l2, addr);
 	if (n)
 		return n;
-	if (l2->n_neighs >= NEIGHS_MAX)
-		neigh_evict(l2);
+	/* two, so that it shrinks again when those have been answered, or given up */
+	for (unsigned i = 0; i < 2 && l2->n_neighs >= NEIGHS_MAX; i++)
+		if (!neigh_evict(l2))
+			break;
 	n = calloc(1, sizeof(*n));
 	if (!n)
 		return NULL;
