@@ -11,7 +11,8 @@
  * says more about the last one in this thread).  A relay and everything on it belong to one
  * thread at a time; open several relays to use several threads.  Parents own their children:
  * ec_relay_close() closes and frees every endpoint on it, ec_l2_close() its UDP endpoints.
- * What was sent before a close is still sent.
+ * What was sent before a close is still sent, but for datagrams that still wait for their next
+ * hop: ec_relay_close() waits for those, a second at most, every other close loses them.
  * Times are nanoseconds.
  */
 #ifndef ETHERCONN_H
@@ -69,7 +70,8 @@ const char *ec_version(void); /* "0.1.0" */
 struct ec_relay_opts {
 	size_t size; /* of this struct; set by EC_RELAY_OPTS */
 	/* default: $ETHERCONN_SOCKET; else /run/etherconnd/IFNAME.sock where it exists; else
-	 * /run/etherconnd/etherconnd.sock */
+	 * /run/etherconnd/etherconnd.sock; without an interface, and where that is not there, the
+	 * only socket of that directory */
 	const char *socket;
 	uint32_t rx_ring; /* bytes, power of two, 64 KiB..64 MiB; default 4 MiB */
 	uint32_t tx_ring; /* default 1 MiB */
@@ -255,8 +257,9 @@ struct ec_l2_opts {
 	}
 
 /*
- * Claim an L2 endpoint.  0 with *ret, or -EINVAL (address), -EADDRINUSE (taken), -EACCES (not allowed), -ENOSPC
- * (too many), -ESHUTDOWN.  One control round trip.
+ * Claim an L2 endpoint.  0 with *ret, or -EINVAL (address, options, flags), -EADDRINUSE (taken),
+ * -EACCES (not allowed), -ENOSPC (too many), -EUSERS (too many share it), -ESHUTDOWN.  One control
+ * round trip.
  */
 int ec_l2_open(struct ec_l2 **ret, struct ec_relay *relay, const struct ec_l2addr *addr,
 	       const struct ec_l2_opts *opts);
