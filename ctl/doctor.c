@@ -115,10 +115,13 @@ static const char *unit_of(const char *socket, char unit[static ECP_SOCK_ROOM])
 }
 
 /* By its configuration, if there is one; else for one interface, which only they know. */
-static void mend_start(struct finding *f, const char *interface)
+static void mend_start(struct finding *f, const struct ctl *ctl)
 {
+	const char *interface = ctl->options.interface;
 	char names[256];
-	if (!interface && ecp_sock_instances(names, sizeof(names)) > 1)
+	/* -i looks there, unless another socket is named */
+	bool by_default = !ctl->options.socket && !strcmp(ctl->socket, ECP_SOCK_PATH);
+	if (by_default && !interface && ecp_sock_instances(names, sizeof(names)) > 1)
 		finding_mend(f, "etherconnctl doctor -i INTERFACE, one of: %s", names);
 	else if (!interface && access("/etc/etherconnd.conf", F_OK) == 0)
 		finding_mend(f, "systemctl start etherconnd");
@@ -134,7 +137,6 @@ static bool check_connection(struct doctor *doctor)
 	struct finding f = {.check = "socket"};
 	struct stat st;
 	char user[32], group[32];
-	const char *interface = ctl->options.interface;
 	int r = ctl_open(ctl);
 	if (r == 0)
 		return true;
@@ -144,7 +146,7 @@ static bool check_connection(struct doctor *doctor)
 		finding_mend(&f, "usermod -aG %s %s", group_name(st.st_gid, group),
 			     user_name(geteuid(), user));
 	else if (r == -ENOENT || r == -ECONNREFUSED)
-		mend_start(&f, interface);
+		mend_start(&f, ctl);
 	doctor_report(doctor, &f);
 	return false;
 }

@@ -102,5 +102,21 @@ chmod 600 "$sock"
 check "a socket we may not use" grep -q "usermod -aG $socket_gid $client_uid" <(doctor)
 end_process "$daemon"
 check "no daemon" grep -q "systemctl start etherconnd@$if_d" <(doctor -i "$if_d")
+
+# two instances: which one, only where the socket was not named
+with_instances() {
+	unshare --mount python3 -c '
+import os, socket, subprocess, sys
+subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)
+os.mkdir("/run/etherconnd")
+instances = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(2)]
+for i, s in enumerate(instances):
+    s.bind("/run/etherconnd/eth%d.sock" % i)
+    s.listen()
+sys.exit(subprocess.run(sys.argv[1:]).returncode)' "$@"
+}
+doctor_there() { with_instances env -u ETHERCONN_SOCKET "$build/etherconnctl" "$@" doctor; }
+check "no daemon, and two instances" grep -qE "doctor -i INTERFACE, one of: eth[01], eth[01]" <(doctor_there)
+check "... not for another socket" grep -q "systemctl start etherconnd" <(doctor_there -s "$work/none")
 check "the interface is looked at without one" grep -q "$if_d: it is up" <(doctor -a -i "$if_d")
 done_testing
