@@ -37,6 +37,11 @@ bool filter_is_of_endpoints(const struct filter *filter)
 	return filter->keys & OF_ENDPOINTS;
 }
 
+bool filter_has_port(const struct filter *filter)
+{
+	return filter->keys & BIT(PORT);
+}
+
 /* ---- parsing ---- */
 
 static bool parse_u32(const char *value, uint32_t *ret)

@@ -33,6 +33,7 @@ enum ctl_exit filter_parse(struct filter *filter, int argc, char **argv);
 /* Does it say anything about clients or endpoints? */
 bool filter_is_of_clients(const struct filter *filter);
 bool filter_is_of_endpoints(const struct filter *filter);
+bool filter_has_port(const struct filter *filter);
 
 /*
  * Make ready for a list: read the other one if that is needed.  From here on ctl_pages() leaves out

@@ -36,6 +36,7 @@ struct listening {
 	void *tree;
 	const struct host *before; /* while they are printed */
 	uint32_t n_hosts;
+	bool full;
 	bool broken;
 };
 
@@ -63,8 +64,10 @@ static void add_host(struct listening *l, const struct host *host)
 		(*found)->heard++;
 		return;
 	}
-	if (l->n_hosts == HOSTS_MAX)
+	if (l->n_hosts == HOSTS_MAX) {
+		l->full = true;
 		return;
+	}
 	struct host *new = malloc(sizeof(*new));
 	if (!new)
 		abort();
@@ -139,6 +142,9 @@ static enum ctl_exit hear(struct listening *l, int timer)
 	if (missed)
 		ctl_complain(CTL_OK, "%llu frames were missed: some who spoke may be, too",
 			     (unsigned long long)missed);
+	if (l->full)
+		ctl_complain(CTL_OK, "there are more than %d: the others were left out",
+			     HOSTS_MAX);
 	return CTL_OK;
 }
 
@@ -230,10 +236,11 @@ enum ctl_exit show_neigh(struct ctl *ctl, const struct filter *filter)
 	struct listening *l = &listening;
 	unsigned ms = ctl->options.wait_ms ? ctl->options.wait_ms : LISTEN_MS;
 	*l = (struct listening){.ctl = ctl, .filter = filter};
-	if (filter_is_of_clients(filter))
-		return ctl_complain(CTL_USAGE,
-				    "neighbours are no client's: they are found by "
-				    "mac, vlan, ip and interface");
+	if (filter_is_of_clients(filter) || filter_has_port(filter))
+		return ctl_complain(
+		    CTL_USAGE,
+		    "neighbours are no client's, and have no port: they are found "
+		    "by mac, vlan, ip and interface");
 	ctl->request.type = ECP_REQ_CAPTURE;
 	ctl->request.capture =
 	    (struct ecp_capture){.version = ECP_PROTOCOL_VERSION, .snaplen = SNAPLEN};

@@ -52,6 +52,8 @@ check "nobody is heard: exit 0, and a title" root_ctl show neigh -w 0.1 mac 02:0
 refused() { ! "$@" >"$work/refused" 2>&1; }
 check "a client's is refused" refused root_ctl show neigh pid 7
 check "... with a sentence" has refused "neighbours are no client's"
+check "a port is refused" refused root_ctl show neigh port 67
+check "... with a sentence" has refused "found by mac, vlan, ip and interface"
 check "who may not capture is refused" refused ctl show neigh
 check "... with a sentence" has refused capture_group
 done_testing
