@@ -98,5 +98,9 @@ for pid in "${pids[@]}"; do # the reader's Ctrl-C
 	end_process "$pid"
 done
 pids=()
-[ "$failures" != 0 ] || ! command -v tshark >/dev/null || follow docs/LOST_FRAME.md 13
+if ! command -v tshark >/dev/null; then
+	echo "SKIP: docs/LOST_FRAME.md: no tshark here"
+elif [ "$failures" = 0 ]; then
+	follow docs/LOST_FRAME.md 13
+fi
 done_testing
