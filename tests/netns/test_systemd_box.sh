@@ -279,6 +279,7 @@ check "it is that one" is etherconnd@eth1 ActiveState active
 check "no start for an interface that is not there" fails sctl start etherconnd@eth9
 check "its status says so" like etherconnd@eth9 StatusText 'eth9'
 sctl stop etherconnd@eth9
-check "stop ends the trying" is etherconnd@eth9 ActiveState inactive
+# failed, if it was just opening sockets: systemd takes that signal for no clean end there
+check "stop ends the trying" like etherconnd@eth9 ActiveState '^(inactive|failed)$'
 [ "$failures" = 0 ] || in_box journalctl -b -o cat -u "etherconnd*" | tail -40
 done_testing
