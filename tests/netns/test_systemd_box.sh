@@ -64,6 +64,7 @@ status() { in_box etherconnctl status; }
 fails() { ! "$@"; }
 check "no start without a configuration" fails sctl start etherconnd
 check "which is not tried again" like etherconnd ActiveState '^failed$'
+check "for the daemon says so, not its opener" is etherconnd ExecMainStatus 2
 check "the journal says why" in_box sh -c \
 	'journalctl --sync; journalctl -u etherconnd -o cat | grep "/etc/etherconnd.conf: No such file"'
 add_link eth1
