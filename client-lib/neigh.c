@@ -192,23 +192,24 @@ static bool may_go(const struct neigh *n)
 }
 
 /*
- * Too many: forget one, in the way of a clock with one hand.  Where all are asked for there may be
+ * Too many: forget some, in the way of a clock with one hand.  Where all are asked for there may be
  * none, and the hand does not go round for each that comes.
  */
-static bool neigh_evict(struct ec_l2 *l2)
+static void neigh_evict(struct ec_l2 *l2, unsigned most)
 {
 	unsigned looks = l2->n_neighs > NEIGHS_MAX ? LOOKS_MAX : 2 * NEIGHS_MAX;
-	for (; looks; looks--) {
-		struct neigh *n = TAILQ_FIRST(&l2->neighs);
+	struct neigh *next, *n = TAILQ_FIRST(&l2->neighs);
+	for (; n && looks && most; looks--, n = next) {
+		next = TAILQ_NEXT(n, of_l2);
 		if (may_go(n) && !n->used) {
 			neigh_free(n);
-			return true;
+			most--;
+			continue;
 		}
 		n->used = false;
 		TAILQ_REMOVE(&l2->neighs, n, of_l2);
 		TAILQ_INSERT_TAIL(&l2->neighs, n, of_l2);
 	}
-	return false;
 }
 
 static struct neigh *neigh_get(struct ec_l2 *l2, const struct ecp_addr *addr)
@@ -217,9 +218,8 @@ static struct neigh *neigh_get(struct ec_l2 *l2, const struct ecp_addr *addr)
 	if (n)
 		return n;
 	/* two, so that it shrinks again when those have been answered, or given up */
-	for (unsigned i = 0; i < 2 && l2->n_neighs >= NEIGHS_MAX; i++)
-		if (!neigh_evict(l2))
-			break;
+	if (l2->n_neighs >= NEIGHS_MAX)
+		neigh_evict(l2, l2->n_neighs > NEIGHS_MAX ? 2 : 1);
 	n = calloc(1, sizeof(*n));
 	if (!n)
 		return NULL;
@@ -356,7 +356,7 @@ static void neigh_learn_asker(struct ec_l2 *l2, const struct ecp_addr *asker,
 	if (n)
 		neigh_learn(n, mac);
 	if (l2->n_neighs > NEIGHS_MAX)
-		neigh_evict(l2);
+		neigh_evict(l2, 1);
 }
 
 /* Several UDP endpoints of one host have the same address: one of them answers for it. */

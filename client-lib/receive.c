@@ -238,9 +238,10 @@ static void frame_move(struct ec_frame *f, const uint8_t *to)
 	f->data = to;
 }
 
-static void queue_drop(struct ec_relay *relay, struct queued *q)
+static void queue_drop(struct ec_relay *relay, struct queued *q, struct queue *dropped)
 {
-	eci_queued_free(relay, q);
+	queued_remove(relay, q);
+	TAILQ_INSERT_TAIL(dropped, q, of_relay);
 	relay->stats.rx_queue_drops++;
 }
 
@@ -260,15 +261,21 @@ static struct queued *queue_victim(const struct endpoint *ep)
 static void queue_make_room(struct endpoint *ep, uint64_t size)
 {
 	struct ec_relay *relay = ep->relay;
+	struct queue dropped = TAILQ_HEAD_INITIALIZER(dropped);
 	for (unsigned i = 0; i < 2 && ep->n_queued >= relay->queue_depth; i++)
-		queue_drop(relay, TAILQ_FIRST(&ep->queue));
+		queue_drop(relay, TAILQ_FIRST(&ep->queue), &dropped);
 	if (relay->queued_bytes > relay->queue_most)
-		queue_drop(relay, queue_victim(ep));
+		queue_drop(relay, queue_victim(ep), &dropped);
 	uint64_t most = relay->queue_most;
 	if (relay->queued_bytes > most)
 		most = relay->queued_bytes;
 	while (relay->queued_bytes + size > most && !TAILQ_EMPTY(&relay->queued))
-		queue_drop(relay, queue_victim(ep));
+		queue_drop(relay, queue_victim(ep), &dropped);
+	struct queued *next;
+	for (struct queued *q = TAILQ_FIRST(&dropped); q; q = next) {
+		next = TAILQ_NEXT(q, of_relay);
+		free(q);
+	}
 }
 
 static void set_aside(struct ec_relay *relay, const struct ec_frame *frame)
