@@ -5,57 +5,32 @@
  * neither shrink the memory under us (SIGBUS) nor hand us a descriptor.  Doorbells are pipes,
  * not eventfds: an eventfd's O_NONBLOCK lives in the description that both sides share, so a
  * client could clear it, fill the counter and block our write for good; a pipe's two ends are
- * two descriptions.  D is reopened read-only for the client through /proc, after its mode became
- * 0400, so it cannot be mapped or reopened for writing by anyone but the daemon's own user.
+ * two descriptions.  D is reopened read-only for the client (memfd.h).
  */
 #include "daemon/channel.h"
+
+#include "daemon/memfd.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define CHANNEL_SLOTS_FIRST 16
 #define NO_SLOT             UINT32_MAX
 
-/* A sealed memfd of size bytes, or -errno. */
-static int channel_memfd(const char *name, size_t size)
-{
-	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0)
-		return -errno;
-	if (ftruncate(fd, (off_t)size) == 0 &&
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
-		return fd;
-	int r = -errno;
-	close(fd);
-	return r;
-}
-
-/* The same file, opened for reading only.  fd is closed in any case. */
-static int channel_reopen_readonly(int fd)
-{
-	char path[32];
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	int ro = fchmod(fd, 0400) == 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	int r = ro < 0 ? -errno : ro;
-	close(fd);
-	return r;
-}
-
 static int channel_map(struct channel *ch)
 {
 	size_t d_size = ECP_CHANNEL_PAGE + ch->rx.size,
 	       c_size = ECP_CHANNEL_PAGE + ch->tx.size;
-	int d = channel_memfd("etherconn-d", d_size);
+	int d = memfd_new("etherconn-d", d_size, false);
 	if (d < 0)
 		return d;
 	void *d_map =
 	    mmap(NULL, d_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, d, 0);
 	int r = d_map == MAP_FAILED ? -errno : 0;
-	d = channel_reopen_readonly(d);
+	d = memfd_reopen_readonly(d);
 	if (r < 0 || d < 0) {
 		if (d >= 0)
 			close(d);
@@ -67,7 +42,7 @@ static int channel_map(struct channel *ch)
 	ch->rx.data = (uint8_t *)d_map + ECP_CHANNEL_PAGE;
 	ch->peer_fds[ECP_FD_D] = d;
 
-	int c = channel_memfd("etherconn-c", c_size);
+	int c = memfd_new("etherconn-c", c_size, false);
 	if (c < 0)
 		return c;
 	ch->peer_fds[ECP_FD_C] = c;
