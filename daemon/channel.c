@@ -318,6 +318,9 @@ void channel_publish(struct channel *ch)
 {
 	if (ecp_out_publish(&ch->rx, &ch->d->rx_prod, &ch->c->rx_wake_at))
 		channel_ring(ch);
+	if (ch->counters)
+		atomic_store_explicit(&ch->counters->rx_used, channel_rx_used(ch),
+				      memory_order_relaxed);
 }
 
 bool channel_tx_refresh(struct channel *ch)

@@ -13,6 +13,7 @@
 
 #include "daemon/bucket.h"
 #include "proto/channel.h"
+#include "proto/counters.h"
 #include "proto/frame.h"
 
 struct endpoint;
@@ -41,7 +42,8 @@ struct channel {
 	struct ecp_out rx;
 	uint64_t reclaimed; /* used[] was given back up to this position */
 	uint32_t fanout_used;
-	bool touched; /* written to in this turn, not yet published */
+	bool touched;                    /* written to in this turn, not yet published */
+	struct ecp_client_row *counters; /* of all its endpoints; NULL: it has none */
 	/* TX: from the client */
 	struct ecp_in tx;
 	struct bucket tx_rate; /* frames that may be sent */

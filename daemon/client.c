@@ -36,6 +36,12 @@ static void client_identify(struct client *client)
 			client->comm[i] = i == n - 1 ? 0 : '?';
 }
 
+static void show_connected(const struct clients *all)
+{
+	ecp_count_set(&all->counters.head->connected, all->n);
+	ecp_count_change(&all->counters.head->clients_changed);
+}
+
 struct client *client_new(struct clients *all, int fd, loop_fn *on_request)
 {
 	if (all->n == all->max)
@@ -62,13 +68,19 @@ struct client *client_new(struct clients *all, int fd, loop_fn *on_request)
 		all->first->prev = client;
 	all->first = client;
 	all->n++;
+	show_connected(all);
 	return client;
 }
 
 /* ---- memory ---- */
 
-/* An endpoint with its places in the channel and in the tables, which double as they fill. */
-#define ENDPOINT_MEMORY (sizeof(struct endpoint) + 128)
+/*
+ * An endpoint with its counters and its places in the channel and in the tables, which double as they
+ * fill.
+ */
+#define ENDPOINT_MEMORY                                                                    \
+	(sizeof(struct endpoint) + sizeof(struct ecp_endpoint_rx) +                        \
+	 sizeof(struct ecp_endpoint_tx) + 128)
 
 int client_take_memory(struct client *client, uint64_t bytes, struct ecp_error *err)
 {
@@ -133,6 +145,7 @@ static void client_detach(struct client *client, enum end end)
 		datapath_tx_last(client->dp, ch);
 	loop_fd_stop(client->all->loop, &client->bell);
 	datapath_detach(client->dp, ch);
+	counters_give_client(&client->all->counters, ch->counters);
 	if (end != END_OBEYING)
 		channel_give_back(ch, end == END_ITSELF);
 	channel_free(ch);
@@ -186,6 +199,8 @@ static void client_finish(struct client *client, enum end end, const char *why)
 	if (client->next)
 		client->next->prev = client->prev;
 	all->n--;
+	all->counters.readers -= client->reads_counters;
+	show_connected(all);
 	ecp_pool_fini(&client->pool);
 	free(client->gids);
 	free(client);
@@ -227,20 +242,16 @@ struct client *client_after(const struct clients *all, uint32_t id)
 	return best;
 }
 
-static void stats_add(struct ecp_endpoint_stats *sum, const struct endpoint *ep)
+struct ecp_endpoint_stats client_stats(const struct client *client)
 {
-#define ADD(name, kind, text) sum->name += ep->name;
-	ECP_ENDPOINT_COUNTERS(ADD)
-#undef ADD
+	static const struct ecp_endpoint_stats none;
+	return client->channel ? ecp_client_row_read(client->channel->counters) : none;
 }
 
-void client_stats(const struct client *client, struct ecp_endpoint_stats *sum)
+void client_read_counters(struct client *client)
 {
-	const struct channel *ch = client->channel;
-	*sum = client->closed;
-	for (uint32_t id = 0; ch && id < ch->n_slots; id++)
-		if (ch->slots[id].endpoint)
-			stats_add(sum, ch->slots[id].endpoint);
+	client->all->counters.readers += !client->reads_counters;
+	client->reads_counters = true;
 }
 
 /* ---- the channel ---- */
@@ -297,10 +308,15 @@ int client_attach(struct client *client, struct datapath *dp, uint32_t rx_ring,
 		return ecp_error_set(err, r, "cannot make the rings: %s", strerror(-r));
 	}
 	r = loop_fd_start(all->loop, &client->bell, ch->bell_tx, client_bell, client);
+	ch->counters = counters_take_client(&all->counters, client->id);
+	if (r == 0 && !ch->counters)
+		r = -ENOSPC;
 	if (r == 0)
 		r = datapath_attach(dp, ch);
 	if (r < 0) {
 		loop_fd_stop(all->loop, &client->bell);
+		if (ch->counters)
+			counters_give_client(&all->counters, ch->counters);
 		channel_free(ch);
 		client_give_memory(client, memory);
 		return ecp_error_set(err, r, "cannot attach to %s: %s",
@@ -338,6 +354,7 @@ void clients_link_changed(struct clients *all, const struct datapath *dp)
 	for (struct client *c = all->first; c; c = c->next)
 		if (c->dp == dp && c->channel)
 			client_link_changed(c);
+	ecp_count_change(&all->counters.head->clients_changed);
 }
 
 /* ---- endpoints ---- */
@@ -473,6 +490,16 @@ static unsigned flags_of(enum ecp_endpoint_kind kind)
 				   : ECP_EP_ACCEPT_ANY;
 }
 
+/* So many more or less are there. */
+static void count_endpoints(const struct client *client, int change)
+{
+	struct datapath *dp = client->dp;
+	dp->n_endpoints += (uint32_t)change;
+	ecp_count_set(&client->channel->counters->endpoints, client->channel->n_endpoints);
+	if (dp->row)
+		ecp_count_set(&dp->row->endpoints, dp->n_endpoints);
+}
+
 static void endpoint_free(struct endpoint *ep)
 {
 	policy_put(ep->policy);
@@ -510,13 +537,22 @@ int client_open(struct client *client, const struct ecp_open_item *item,
 		ecp_error_set(err, r, "a client may have %u endpoints", ch->max_slots);
 		goto fail_memory;
 	}
+	r = counters_take_endpoint(&client->all->counters, client->id, ep->dest.id, &ep->rx,
+				   &ep->tx);
+	if (r < 0) {
+		ecp_error_set(err, r, "no counters are left: %s", strerror(-r));
+		goto fail_slot;
+	}
 	r = endpoint_claim(client, ep, err);
 	if (r < 0)
-		goto fail_slot;
+		goto fail_counters;
+	count_endpoints(client, 1);
 	ret->id = ep->dest.id;
 	ret->generation = ep->dest.generation;
 	ret->payload_max = ep->payload_max;
 	return 0;
+fail_counters:
+	counters_give_endpoint(&client->all->counters, ep->rx);
 fail_slot:
 	channel_slot_give(ch, ep->dest.id);
 fail_memory:
@@ -532,9 +568,10 @@ static void endpoint_close(struct client *client, struct endpoint *ep)
 	const struct kernel_claim claim = kernel_claim_of(ep);
 	if (ep->kind == ECP_KIND_L2)
 		relay_claim_remove(&client->dp->relay, &claim);
-	stats_add(&client->closed, ep);
 	endpoint_table_remove(client->dp->table, ep);
 	channel_slot_give(client->channel, ep->dest.id);
+	counters_give_endpoint(&client->all->counters, ep->rx);
+	count_endpoints(client, -1);
 	client_give_memory(client, groups_memory(ep));
 	endpoint_free(ep);
 }
@@ -569,8 +606,10 @@ int client_set_local(struct client *client, uint32_t id, const struct ecp_addr *
 		return err->code;
 	}
 	int r = endpoint_table_set_local(client->dp->table, ep, local, &holder);
-	if (r == 0)
+	if (r == 0) {
+		ecp_count_change(&client->all->counters.head->endpoints_changed);
 		return 0;
+	}
 	char text[ECP_ADDR_TEXT];
 	ecp_addr_format(local, text);
 	if (r == -EADDRINUSE)

@@ -8,6 +8,7 @@
 #ifndef CLIENT_H
 #define CLIENT_H
 
+#include "daemon/counters.h"
 #include "daemon/datapath.h"
 #include "daemon/denials.h"
 #include "daemon/loop.h"
@@ -21,6 +22,7 @@ struct clients {
 	struct loop *loop;
 	struct client *first;
 	uint32_t n, max;
+	struct counters counters;    /* of all; opened by the caller */
 	uint32_t max_endpoints;      /* of one client */
 	uint64_t memory, max_memory; /* bytes of all: rings, endpoints; max 0: no limit */
 	uint32_t last_id;
@@ -59,8 +61,8 @@ struct client {
 	struct capture *capture; /* of these datapaths; then it has no channel */
 	struct datapath *captured;
 	unsigned n_captured;
-	struct ecp_endpoint_stats closed; /* of its endpoints that are gone */
-	void *control;                    /* control.c's */
+	bool reads_counters;
+	void *control; /* control.c's */
 };
 
 /*
@@ -88,7 +90,10 @@ void clients_link_changed(struct clients *all, const struct datapath *dp);
 struct client *client_after(const struct clients *all, uint32_t id);
 
 /* Counters over all its endpoints, closed ones included. */
-void client_stats(const struct client *client, struct ecp_endpoint_stats *sum);
+struct ecp_endpoint_stats client_stats(const struct client *client);
+
+/* It has asked for the counters: those that the kernel keeps are brought up to date from now on. */
+void client_read_counters(struct client *client);
 
 /*
  * What it may ask for.  Each returns 0, or err->code with one clear sentence in *err, and then

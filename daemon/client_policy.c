@@ -175,10 +175,13 @@ void client_denied(struct client *client, const struct ecp_error *err)
 	if (err->code != -EACCES && err->code != -EDQUOT)
 		return;
 	client->denied++;
+	if (client->channel)
+		ecp_count_set(&client->channel->counters->denied, client->denied);
 	if (!client->denial.code)
 		client->denial = *err;
 	denials_add(&client->all->denials, bucket_clock_ns(), client->uid, client->pid,
 		    client->comm, err->text);
+	ecp_count_set(&client->all->counters.head->denied, client->all->denials.n);
 }
 
 void clients_set_policy(struct clients *all, struct policy *policy)

@@ -136,7 +136,7 @@ static void serve_status(const struct control *control, struct ecp_reply *reply)
 	    .uptime_s = (uint64_t)(now.tv_sec - control->started),
 	    .relays = control->n_datapaths,
 	    .clients = control->clients.n,
-	    .endpoints = control_count_endpoints(control, NULL),
+	    .endpoints = control_count_endpoints(control),
 	    .denied = control->clients.denials.n,
 	};
 }
@@ -249,6 +249,15 @@ static int serve_policy_test(struct control *control, const struct client *clien
 	return 0;
 }
 
+/* ---- counters, to be looked at from now on without asking ---- */
+
+static void serve_counters(struct client *client, struct ecp_reply *reply)
+{
+	client_read_counters(client);
+	reply->type = ECP_REP_COUNTERS;
+	reply->counters.version = ECP_COUNTERS_ABI;
+}
+
 /* ---- requests ---- */
 
 static void serve(struct control *control, struct client *client)
@@ -290,6 +299,9 @@ static void serve(struct control *control, struct client *client)
 	case ECP_REQ_MONITOR:
 		control_serve_monitor(control, client, reply, &err);
 		break;
+	case ECP_REQ_COUNTERS:
+		serve_counters(client, reply);
+		break;
 	}
 	if (err.code)
 		answer_error(reply, &err);
@@ -311,6 +323,9 @@ static int send_reply(struct control *control, struct client *client)
 	ssize_t len = ecp_reply_format(reply, control->text, sizeof(control->text));
 	if (len < 0)
 		return (int)len;
+	if (reply->type == ECP_REP_COUNTERS)
+		return ecp_sock_send(client->fd, control->text, (size_t)len,
+				     &control->clients.counters.reader_fd, 1);
 	struct channel *ch = channel_of_reply(client, reply);
 	if (!ch)
 		return ecp_sock_send(client->fd, control->text, (size_t)len, NULL, 0);
@@ -397,6 +412,16 @@ static void on_accept(void *arg)
 
 /* ---- start and stop ---- */
 
+static int start_counters(struct control *control)
+{
+	struct clients *clients = &control->clients;
+	int r = counters_open(&clients->counters, control->n_datapaths, clients->max,
+			      clients->max_endpoints);
+	for (unsigned i = 0; r == 0 && i < control->n_datapaths; i++)
+		control->datapaths[i].row = counters_relay(&clients->counters, i);
+	return r;
+}
+
 int control_start(struct control *control, int fd, struct datapath *datapaths,
 		  unsigned n_datapaths)
 {
@@ -411,8 +436,13 @@ int control_start(struct control *control, int fd, struct datapath *datapaths,
 		return -errno;
 	/* JSON numbers are exact up to here */
 	control->clients.session &= (UINT64_C(1) << 53) - 1;
-	return loop_fd_start(control->clients.loop, &control->accept, fd, on_accept,
-			     control);
+	int r = start_counters(control);
+	if (r == 0)
+		r = loop_fd_start(control->clients.loop, &control->accept, fd, on_accept,
+				  control);
+	if (r < 0)
+		counters_close(&control->clients.counters);
+	return r;
 }
 
 void control_stop(struct control *control)
@@ -420,6 +450,9 @@ void control_stop(struct control *control)
 	loop_fd_stop(control->clients.loop, &control->accept);
 	while (control->clients.first)
 		client_leave(control->clients.first);
+	for (unsigned i = 0; i < control->n_datapaths; i++)
+		control->datapaths[i].row = NULL;
+	counters_close(&control->clients.counters);
 	close(control->fd);
 }
 

@@ -34,10 +34,10 @@ int control_start(struct control *control, int fd, struct datapath *datapaths,
 /* Ends every client. */
 void control_stop(struct control *control);
 
-/* control_show.c: a page of the list that is asked for; how many endpoints (dp NULL: in all). */
+/* control_show.c: a page of the list that is asked for; how many endpoints there are. */
 void control_show(const struct control *control, const struct ecp_show_request *show,
 		  struct ecp_page *page);
-uint32_t control_count_endpoints(const struct control *control, const struct datapath *dp);
+uint32_t control_count_endpoints(const struct control *control);
 
 /* control_monitor.c: for root, and whoever the daemon runs as?  0, or -EPERM: what is not. */
 int control_check_operator(const struct client *client, const char *what,
@@ -51,8 +51,7 @@ void control_look_at_interfaces(struct control *control);
 /* Several times a second. */
 void control_tick(struct control *control);
 
-/* End the clients whose channels
-the datapath found broken. */
+/* End the clients whose channels the datapath found broken. */
 void control_end_broken(struct control *control);
 
 #endif

@@ -8,17 +8,15 @@
 
 #include <stdio.h>
 
-uint32_t control_count_endpoints(const struct control *control, const struct datapath *dp)
+uint32_t control_count_endpoints(const struct control *control)
 {
 	uint32_t n = 0;
-	for (const struct client *c = control->clients.first; c; c = c->next)
-		if (c->channel && (!dp || c->dp == dp))
-			n += c->channel->n_endpoints;
+	for (unsigned i = 0; i < control->n_datapaths; i++)
+		n += control->datapaths[i].n_endpoints;
 	return n;
 }
 
-static void relay_info(const struct control *control, struct datapath *dp,
-		       struct ecp_relay_info *info)
+static void relay_info(struct datapath *dp, struct ecp_relay_info *info)
 {
 	struct relay *relay = &dp->relay;
 	relay_stats_refresh(relay);
@@ -26,7 +24,7 @@ static void relay_info(const struct control *control, struct datapath *dp,
 	    .mtu = relay->netif.mtu,
 	    .up = relay->netif.up,
 	    .clients = dp->n_channels,
-	    .endpoints = control_count_endpoints(control, dp),
+	    .endpoints = dp->n_endpoints,
 	    .stats = relay->stats,
 	};
 	snprintf(info->interface, sizeof(info->interface), "%s", relay->netif.name);
@@ -39,7 +37,7 @@ static void page_relays(const struct control *control, uint64_t after,
 {
 	uint64_t at = after;
 	for (; at < control->n_datapaths && page->n < ECP_PAGE_MAX; at++)
-		relay_info(control, &control->datapaths[at], &page->relays[page->n++]);
+		relay_info(&control->datapaths[at], &page->relays[page->n++]);
 	page->next = at;
 	page->more = at < control->n_datapaths;
 }
@@ -55,9 +53,9 @@ static void client_info(const struct client *client, struct ecp_client_info *inf
 	    .denied = client->denied,
 	};
 	memcpy(info->comm, client->comm, sizeof(info->comm));
-	client_stats(client, &info->stats);
 	if (!ch)
 		return;
+	info->stats = client_stats(client);
 	snprintf(info->interface, sizeof(info->interface), "%s",
 		 client->dp->relay.netif.name);
 	info->endpoints = ch->n_endpoints;

@@ -37,8 +37,11 @@ static int turn_datapaths(struct daemon *daemon, bool *backlog)
 	*backlog = false;
 	for (unsigned i = 0; i < daemon->n_datapaths; i++) {
 		struct datapath *dp = &daemon->datapaths[i];
-		in += datapath_rx_turn(dp);
-		out += datapath_tx_turn(dp);
+		unsigned received = datapath_rx_turn(dp), sent = datapath_tx_turn(dp);
+		if (received || sent)
+			datapath_show(dp);
+		in += received;
+		out += sent;
 		*backlog |= dp->backlog;
 		trouble |= dp->trouble;
 		dp->trouble = false;

@@ -12,6 +12,12 @@ unsigned datapath_turn(struct datapath *dp)
 	return received + datapath_tx_turn(dp);
 }
 
+void datapath_show(struct datapath *dp)
+{
+	if (dp->row)
+		ecp_relay_row_write(dp->row, &dp->relay.stats);
+}
+
 bool datapath_sleep(struct datapath *dp)
 {
 	uint32_t still = 0;

@@ -17,9 +17,11 @@
 
 struct datapath {
 	struct relay relay;
+	struct ecp_relay_row *row; /* where all may read what it counts, or NULL */
 	struct endpoint_table *table;
 	struct channel **channels; /* attached */
 	uint32_t n_channels, max_channels;
+	uint32_t n_endpoints;     /* of all of them; client.c counts */
 	struct channel **awake;   /* polled for sends in every turn */
 	struct channel **touched; /* written to in this turn */
 	uint32_t n_awake, n_touched;
@@ -57,6 +59,9 @@ void datapath_wake(struct datapath *dp, struct channel *ch);
 unsigned datapath_turn(struct datapath *dp);
 unsigned datapath_rx_turn(struct datapath *dp); /* its halves */
 unsigned datapath_tx_turn(struct datapath *dp);
+
+/* Show what the relay has counted: after turns that moved frames, and when it is asked. */
+void datapath_show(struct datapath *dp);
 
 /*
  * Send what an attached channel still holds, up to some bursts: for a client that has gone

@@ -97,12 +97,16 @@ static bool rx_put(struct datapath *dp, struct channel *ch, const struct channel
 
 static bool rx_to_endpoint(struct datapath *dp, struct endpoint *ep, const struct rx *rx)
 {
+	struct ecp_client_row *all = ep->channel->counters;
 	if (!rx_put(dp, ep->channel, &ep->dest, rx)) {
-		ep->rx_buffer_full++;
+		ecp_count_add(&ep->rx->rx_buffer_full, 1);
+		ecp_count_add(&all->rx_buffer_full, 1);
 		return false;
 	}
-	ep->rx++;
-	ep->rx_bytes += rx->len;
+	ecp_count_add(&ep->rx->rx, 1);
+	ecp_count_add(&ep->rx->rx_bytes, rx->len);
+	ecp_count_add(&all->rx, 1);
+	ecp_count_add(&all->rx_bytes, rx->len);
 	return true;
 }
 
@@ -249,8 +253,10 @@ static void rx_lookup(const struct datapath *dp, struct rx *rx, unsigned n)
 		endpoint_table_prefetch_endpoints(dp->table, &rx[i].hashes);
 	for (unsigned i = 0; i < n; i++) {
 		rx[i].ep = endpoint_table_lookup(dp->table, &rx[i].frame, &rx[i].hashes);
-		if (rx[i].ep)
+		if (rx[i].ep) {
 			channel_prefetch_used(rx[i].ep->channel, &rx[i].ep->dest);
+			__builtin_prefetch(rx[i].ep->rx, 1);
+		}
 	}
 }
 

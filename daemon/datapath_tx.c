@@ -121,6 +121,7 @@ static bool tx_record(struct datapath *dp, struct endpoint *ep,
 struct tx_burst {
 	struct channel_tx records[RELAY_BURST];
 	struct endpoint *endpoints[RELAY_BURST];
+	struct ecp_client_row *counters; /* of the channel */
 	unsigned n;
 };
 
@@ -130,6 +131,7 @@ struct tx_burst {
  */
 static void tx_take(struct channel *ch, struct tx_burst *burst)
 {
+	burst->counters = ch->counters;
 	for (burst->n = 0; burst->n < RELAY_BURST; burst->n++) {
 		struct channel_tx *record = &burst->records[burst->n];
 		if (!channel_tx_next(ch, record))
@@ -142,14 +144,32 @@ static void tx_take(struct channel *ch, struct tx_burst *burst)
 		    channel_endpoint(ch, head->endpoint, head->generation);
 		burst->endpoints[i] = ep;
 		if (ep)
-			__builtin_prefetch(ep->header, 1);
+			__builtin_prefetch(ep->header);
 	}
+	for (unsigned i = 0; i < burst->n; i++)
+		if (burst->endpoints[i])
+			__builtin_prefetch(burst->endpoints[i]->tx, 1);
 }
 
 /* How many frames of this burst the client's policy lets pass. */
 static uint32_t tx_allowance(struct channel *ch)
 {
 	return ch->tx_rate.rate ? bucket_look(&ch->tx_rate, bucket_clock_ns()) : UINT32_MAX;
+}
+
+static void tx_count_dropped(const struct endpoint *ep, struct ecp_client_row *all)
+{
+	ecp_count_add(&ep->tx->tx_dropped, 1);
+	ecp_count_add(&all->tx_dropped, 1);
+}
+
+static void tx_count_sent(const struct endpoint *ep, struct ecp_client_row *all,
+			  uint32_t len)
+{
+	ecp_count_add(&ep->tx->tx, 1);
+	ecp_count_add(&ep->tx->tx_bytes, len);
+	ecp_count_add(&all->tx, 1);
+	ecp_count_add(&all->tx_bytes, len);
 }
 
 /* Records from `first` up to `end`, of which allowance may be sent.  Returns how many were. */
@@ -163,13 +183,13 @@ static uint32_t tx_records(struct datapath *dp, const struct tx_burst *burst,
 			dp->relay.stats.tx_closed++;
 		} else if (sent == allowance) {
 			dp->relay.stats.tx_limited++;
-			ep->tx_dropped++;
+			tx_count_dropped(ep, burst->counters);
 		} else if (tx_record(dp, ep, &burst->records[i], tx)) {
 			sent++;
-			ep->tx++;
-			ep->tx_bytes += ep->header_len + burst->records[i].len;
+			tx_count_sent(ep, burst->counters,
+				      ep->header_len + burst->records[i].len);
 		} else {
-			ep->tx_dropped++;
+			tx_count_dropped(ep, burst->counters);
 		}
 	}
 	return sent;

@@ -523,14 +523,14 @@ void endpoint_table_prefetch_endpoints(const struct endpoint_table *table,
 {
 	size_t at;
 	const struct endpoint *ep = hash_first(&table->stations, hashes->station, &at);
-	__builtin_prefetch(ep, 1);
+	__builtin_prefetch(ep);
 	if (!hashes->udp)
 		return;
 	ep = hash_first(&table->udp, hashes->udp, &at);
 	if (!ep)
 		ep = hash_first(&table->udp, hashes->udp_any, &at);
 	if (ep) {
-		__builtin_prefetch(ep, 1);
+		__builtin_prefetch(ep);
 		__builtin_prefetch(&ep->local);
 	}
 }

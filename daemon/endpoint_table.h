@@ -16,7 +16,7 @@
 #include "daemon/hash.h"
 #include "proto/frame.h"
 #include "proto/msg.h"
-#include "proto/stats.h"
+#include "proto/counters.h"
 
 #include <assert.h>
 #include <stdbool.h>
@@ -28,17 +28,17 @@ struct station;
 struct endpoint_table;
 
 struct endpoint {
-	/* What a frame received on an L2 endpoint touches: this cache line and no other. */
+	/* What a frame received on an L2 endpoint touches: this cache line and its counters. */
 	_Alignas(64) struct channel *channel;
-	struct endpoint *next;    /* of its kind on the same station */
-	uint64_t rx, rx_bytes;    /* counters, see ECP_ENDPOINT_COUNTERS */
-	struct channel_dest dest; /* the client's number for it among it */
+	struct endpoint *next;      /* of its kind on the same station */
+	struct ecp_endpoint_rx *rx; /* its counters: a row that all may read */
+	struct channel_dest dest;   /* the client's number for it among it */
 	struct ecp_key key;
 	uint8_t n_ethertypes; /* of kind L2; 0 of kind UDP */
 	bool udp_here;        /* first of its station, and UDP endpoints stand there, too */
 	union {
 		uint16_t
-		    ethertypes[ECP_ETHERTYPES_MAX]; /* L2; the first four on this line */
+		    ethertypes[ECP_ETHERTYPES_MAX]; /* L2; the first eight on this line */
 		struct ecp_addr
 		    local; /* UDP: the rest of it on the next; endpoint_local() */
 	};
@@ -47,7 +47,6 @@ struct endpoint {
 		struct station *station; /* L2: the table's; NULL while not inserted */
 		struct endpoint *before; /* UDP: its neighbour on the same station */
 	};
-	uint64_t rx_buffer_full;
 	struct client *client;
 	struct policy *policy; /* a reference, if sending is its */
 	union {
@@ -56,16 +55,16 @@ struct endpoint {
 	};
 	/* What a sent frame touches.  The header is prebuilt, destination and EtherType zero; its
 	 * MAC address and tags are the endpoint's own: endpoint_l2addr() */
-	uint8_t header[ECP_ETH_HLEN_MAX];
+	_Alignas(64) uint8_t header[ECP_ETH_HLEN_MAX];
 	uint8_t header_len;
 	uint8_t kind; /* enum ecp_endpoint_kind */
 	uint32_t payload_max;
 	uint32_t flags;                /* enum ecp_endpoint_flags */
 	const struct sending *sending; /* NULL: it may send everything, as what it is */
-	uint64_t tx, tx_bytes, tx_dropped;
+	struct ecp_endpoint_tx *tx;
 };
-static_assert(offsetof(struct endpoint, ethertypes[4]) == 64, "line 0");
-static_assert(offsetof(struct endpoint, header) == 128, "line 2");
+static_assert(offsetof(struct endpoint, ethertypes[8]) == 64, "line 0");
+static_assert(offsetof(struct endpoint, tx) < 192, "line 2");
 static_assert(sizeof(struct endpoint) == 192, "three lines");
 
 /* Where it lives: sets its header and its key. */
@@ -83,9 +82,7 @@ struct ecp_addr endpoint_local(const struct endpoint *ep);
 /* A copy of its counters. */
 static inline struct ecp_endpoint_stats endpoint_stats(const struct endpoint *ep)
 {
-#define COPY(name, kind, text) .name = ep->name,
-	return (struct ecp_endpoint_stats){ECP_ENDPOINT_COUNTERS(COPY)};
-#undef COPY
+	return ecp_endpoint_rows_read(ep->rx, ep->tx);
 }
 
 /* One channel in a multicast group. */

@@ -1,7 +1,7 @@
 /*
  * memfd.h - memory that is shared with clients: how it is made.
  *
- * Knows libc only.  Used by channel.c.
+ * Knows libc only.  Used by channel.c and counters.c.
  */
 #ifndef MEMFD_H
 #define MEMFD_H

@@ -15,7 +15,7 @@ static void status_format(const struct service *service, char *text, size_t room
 {
 	const struct control *control = service->control;
 	uint32_t clients = 0; /* with a channel: whoever looks at us is none */
-	uint32_t endpoints = control_count_endpoints(control, NULL);
+	uint32_t endpoints = control_count_endpoints(control);
 	int n = 0;
 	for (unsigned i = 0; i < control->n_datapaths; i++) {
 		clients += control->datapaths[i].n_channels;

@@ -81,8 +81,9 @@ static const struct row rows[] = {
     /* the C library: memory for malloc(), clocks where the vDSO has none, return from signals */
     CALL(brk, ITSELF),
     IF(mmap, ITSELF, NONE_OF(2, PROT_EXEC)),
-    IF(madvise, ITSELF, INT(2, MADV_HUGEPAGE)), /* proto/pool.c */
-    IF(madvise, ITSELF, INT(2, MADV_REMOVE)),   /* channel.c */
+    IF(madvise, ITSELF, INT(2, MADV_HUGEPAGE)),       /* proto/pool.c */
+    IF(madvise, ITSELF, INT(2, MADV_REMOVE)),         /* channel.c */
+    IF(madvise, ITSELF, INT(2, MADV_POPULATE_WRITE)), /* counters.c */
     CALL(munmap, ITSELF),
     CALL(clock_gettime, ITSELF),
     CALL(rt_sigreturn, ITSELF),

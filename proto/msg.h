@@ -39,6 +39,7 @@ enum ecp_request_type {
 	ECP_REQ_POLICY,    /* operators: what would the policy say? */
 	ECP_REQ_CAPTURE,   /* a copy of every frame: a connection of its own */
 	ECP_REQ_MONITOR,   /* operators: be told what happens, from now on */
+	ECP_REQ_COUNTERS,  /* the memory of counters, to read from now on (counters.h) */
 };
 
 /* The last one is for operators. */
@@ -261,6 +262,11 @@ struct ecp_capturing {
 	uint32_t ring, snaplen; /* as they are */
 };
 
+/* Answer to COUNTERS; one descriptor rides with it. */
+struct ecp_counters_info {
+	unsigned version; /* ECP_COUNTERS_ABI */
+};
+
 enum ecp_reply_type {
 	ECP_REP_ERROR,
 	ECP_REP_ATTACHED,
@@ -272,6 +278,7 @@ enum ecp_reply_type {
 	ECP_REP_DONE, /* to what has no other answer */
 	ECP_REP_POLICY,
 	ECP_REP_CAPTURING,
+	ECP_REP_COUNTERS,
 };
 
 struct ecp_reply {
@@ -285,6 +292,7 @@ struct ecp_reply {
 		struct ecp_page page;
 		struct ecp_policy_verdict policy;
 		struct ecp_capturing capturing;
+		struct ecp_counters_info counters;
 	};
 };
 

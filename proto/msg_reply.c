@@ -366,6 +366,17 @@ static void write_capturing(struct ecp_json_writer *w, const struct ecp_reply *r
 	ecp_json_put_u64(w, "snaplen", rep->capturing.snaplen);
 }
 
+static void read_counters(const struct ecp_json *obj, struct ecp_reply *rep,
+			  struct ecp_error *err)
+{
+	rep->counters.version = ecp_field_read_u32(obj, "version", err);
+}
+
+static void write_counters(struct ecp_json_writer *w, const struct ecp_reply *rep)
+{
+	ecp_json_put_u64(w, "version", rep->counters.version);
+}
+
 static const struct {
 	const char *name;
 	void (*read)(const struct ecp_json *, struct ecp_reply *, struct ecp_error *);
@@ -380,6 +391,7 @@ static const struct {
     [ECP_REP_DONE] = {"done", read_empty, write_empty},
     [ECP_REP_POLICY] = {"policy", read_policy, write_policy},
     [ECP_REP_CAPTURING] = {"capturing", read_capturing, write_capturing},
+    [ECP_REP_COUNTERS] = {"counters", read_counters, write_counters},
 };
 
 #define N_REPLIES (sizeof(replies) / sizeof(*replies))

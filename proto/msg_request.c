@@ -151,12 +151,12 @@ static void write_set_local(struct ecp_json_writer *w, const struct ecp_request 
 	ecp_field_write_addr(w, "local", &req->set_local.local);
 }
 
-static void read_status_request(const struct ecp_json *obj, struct ecp_request *req,
-				struct ecp_error *err)
+static void read_bare(const struct ecp_json *obj, struct ecp_request *req,
+		      struct ecp_error *err)
 {
 	static const char *const keys[] = {"request", NULL};
 	(void)req;
-	ecp_json_check_keys(obj, "status", keys, err);
+	ecp_json_check_keys(obj, ecp_json_string(obj, "request", "", err), keys, err);
 }
 
 static void write_nothing(struct ecp_json_writer *w, const struct ecp_request *req)
@@ -291,14 +291,6 @@ static void write_capture(struct ecp_json_writer *w, const struct ecp_request *r
 		ecp_json_put_u64(w, "snaplen", c->snaplen);
 }
 
-static void read_monitor(const struct ecp_json *obj, struct ecp_request *req,
-			 struct ecp_error *err)
-{
-	static const char *const keys[] = {"request", NULL};
-	(void)req;
-	ecp_json_check_keys(obj, "monitor", keys, err);
-}
-
 static const struct {
 	const char *name;
 	void (*read)(const struct ecp_json *, struct ecp_request *, struct ecp_error *);
@@ -308,13 +300,14 @@ static const struct {
     [ECP_REQ_OPEN] = {"open", read_open, write_open},
     [ECP_REQ_CLOSE] = {"close", read_close, write_close},
     [ECP_REQ_SET_LOCAL] = {"set_local", read_set_local, write_set_local},
-    [ECP_REQ_STATUS] = {"status", read_status_request, write_nothing},
+    [ECP_REQ_STATUS] = {"status", read_bare, write_nothing},
     [ECP_REQ_SHOW] = {"show", read_show, write_show},
     [ECP_REQ_LOG] = {"log", read_log, write_log},
     [ECP_REQ_KILL] = {"kill", read_kill, write_kill},
     [ECP_REQ_POLICY] = {"policy_test", read_policy_test, write_policy_test},
     [ECP_REQ_CAPTURE] = {"capture", read_capture, write_capture},
-    [ECP_REQ_MONITOR] = {"monitor", read_monitor, write_nothing},
+    [ECP_REQ_MONITOR] = {"monitor", read_bare, write_nothing},
+    [ECP_REQ_COUNTERS] = {"counters", read_bare, write_nothing},
 };
 
 #define N_REQUESTS (sizeof(requests) / sizeof(*requests))

@@ -51,13 +51,15 @@
 	X(tx_bytes, extra, "bytes of the frames sent")
 
 /* Per endpoint; a client's are the sums over its endpoints, closed ones included. */
-#define ECP_ENDPOINT_COUNTERS(X)                                                           \
+#define ECP_ENDPOINT_RX_COUNTERS(X)                                                        \
 	X(rx, out, "unicast frames delivered")                                             \
 	X(rx_bytes, extra, "bytes of the frames delivered")                                \
-	X(rx_buffer_full, drop, "frames for it that found its share of the ring full")     \
+	X(rx_buffer_full, drop, "frames for it that found its share of the ring full")
+#define ECP_ENDPOINT_TX_COUNTERS(X)                                                        \
 	X(tx, out, "frames sent")                                                          \
 	X(tx_bytes, extra, "bytes of the frames sent")                                     \
 	X(tx_dropped, drop, "frames from it that were not sent; the relay counts why")
+#define ECP_ENDPOINT_COUNTERS(X) ECP_ENDPOINT_RX_COUNTERS(X) ECP_ENDPOINT_TX_COUNTERS(X)
 
 #define ECP_COUNTER_MEMBER(name, kind, text) uint64_t name;
 

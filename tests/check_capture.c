@@ -49,6 +49,7 @@ static void setup(void)
 	    relay_open_ops(&dp.relay, &relay_memory_ops, &config, text, sizeof(text)), 0);
 	ck_assert_int_eq(datapath_start(&dp, 8), 0);
 	clients = (struct clients){.loop = loop_new(), .max = 8, .max_endpoints = 1000};
+	ck_assert_int_eq(counters_open(&clients.counters, 1, 8, 1000), 0);
 	client = connect_client(&far_end);
 	watcher = connect_client(&watcher_end);
 	ck_assert_int_eq(client_attach(client, &dp, 1 << 20, ECP_RING_MIN, &err), 0);
@@ -71,6 +72,7 @@ static void teardown(void)
 	close(watcher_end);
 	datapath_stop(&dp);
 	loop_free(clients.loop);
+	counters_close(&clients.counters);
 	policy_put(clients.policy);
 }
 
@@ -372,8 +374,8 @@ START_TEST(test_mixed_burst)
 		ck_assert_str_eq(aux.reason, i % 3 ? "" : "tx_invalid");
 	}
 	ck_assert_uint_eq(relay_memory_n_sent(&dp.relay), 40);
-	ck_assert_uint_eq(ep->tx, 40);
-	ck_assert_uint_eq(ep->tx_dropped, 20);
+	ck_assert_uint_eq(endpoint_stats(ep).tx, 40);
+	ck_assert_uint_eq(endpoint_stats(ep).tx_dropped, 20);
 }
 END_TEST
 
@@ -391,7 +393,7 @@ START_TEST(test_who_does_not_read_misses)
 		ck_assert(peer_recv(&peer, &rx_head, &rx_aux, &data, &data_len));
 		peer_release(&peer);
 	}
-	ck_assert_uint_eq(ep->rx, 1000);
+	ck_assert_uint_eq(endpoint_stats(ep).rx, 1000);
 	uint64_t missed = atomic_load(&eye.d->capture_missed);
 	ck_assert_uint_eq(missed, watcher->capture->missed);
 	while (look(&eye))

@@ -81,7 +81,8 @@ static void make_all(void)
 	struct ecp_opened_item ret;
 	ecp_l2addr_parse(MAC, &item.l2);
 	clients = (struct clients){.loop = loop_new(), .max = 1, .max_endpoints = 10};
-	if (relay_open_ops(&dp.relay, &relay_memory_ops, &config, text, sizeof(text)) < 0 ||
+	if (counters_open(&clients.counters, 1, 1, 10) < 0 ||
+	    relay_open_ops(&dp.relay, &relay_memory_ops, &config, text, sizeof(text)) < 0 ||
 	    datapath_start(&dp, 1) < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) < 0)
 		_exit(3);
 	struct client *client = client_new(&clients, ends[0], ignore);
@@ -137,7 +138,7 @@ static void send_million(void)
 	}
 	before = allocations - before;
 	raise(SIGSTOP);
-	_exit(ep->tx == FRAMES ? before != 0 : 2);
+	_exit(endpoint_stats(ep).tx == FRAMES ? before != 0 : 2);
 }
 
 /* ---- the parent ---- */

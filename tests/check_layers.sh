@@ -37,7 +37,7 @@ faults() (
 		done
 	}
 	rank 'log.h log.c syscalls.h syscalls.c' '[a-z_]+' | grep -vE 'daemon/(log|syscalls)\.h'
-	rank 'hash.h hash.c bucket.h sending.h sending.c file.h file.c netif.h netif.c kernel_filter.h kernel_filter.c loop.h loop.c channel.h channel.c endpoint_table.h endpoint_table.c capture.h capture.c' \
+	rank 'hash.h hash.c bucket.h sending.h sending.c file.h file.c netif.h netif.c kernel_filter.h kernel_filter.c loop.h loop.c channel.h channel.c memfd.h memfd.c counters.h counters.c endpoint_table.h endpoint_table.c capture.h capture.c' \
 		'main|daemon|control|client|policy|datapath|config'
 	rank 'relay.h relay.c relay_afpacket.c relay_pcap.c relay_pcapfile.c relay_filter.c afxdp_send.h afxdp_send.c packet_ring.h packet_ring.c' 'main|daemon|control|client|policy|datapath|config|channel|endpoint_table|loop'
 	rank 'denials.h denials.c monitor.h monitor.c' 'main|daemon|control|client|policy|datapath|config|channel|relay|endpoint_table|loop'

@@ -725,8 +725,8 @@ START_TEST(test_every_example)
 		ck_assert_msg(!err.code, "above line %u: %s", line, err.text);
 	}
 	fclose(file);
-	ck_assert_uint_eq(requests, (1u << (ECP_REQ_MONITOR + 1)) - 1);
-	ck_assert_uint_eq(replies, (1u << (ECP_REP_CAPTURING + 1)) - 1);
+	ck_assert_uint_eq(requests, (1u << (ECP_REQ_COUNTERS + 1)) - 1);
+	ck_assert_uint_eq(replies, (1u << (ECP_REP_COUNTERS + 1)) - 1);
 	ck_assert_uint_eq(events, (1u << (ECP_EVENT_LOST + 1)) - 1);
 	ck_assert_uint_eq(shown, (1u << (ECP_SHOW_POLICY + 1)) - 1);
 }

@@ -5,6 +5,7 @@
 #include "client-lib/etherconn.h"
 #include "proto/msg.h"
 #include "proto/sock.h"
+#include "tests/counters_view.h"
 #include "tests/daemon_process.h"
 #include "tests/frames.h"
 #include "tests/link.h"
@@ -373,6 +374,36 @@ static struct ecp_endpoint_stats sum_shown(enum ecp_show what)
 	return sum;
 }
 
+/* What those who do not ask see is what those are told who do. */
+static void check_memory(const struct ecp_endpoint_stats *shown,
+			 const struct ecp_relay_stats *relay_says)
+{
+	struct counters_view view;
+	struct ecp_endpoint_stats clients = {0}, endpoints = {0}, one;
+	struct ecp_relay_stats seen;
+	counters_view_open(&view, served.sock);
+	for (uint32_t i = 0; i < view.head->clients_used; i++) {
+		const struct ecp_client_row *row = counters_view_client(&view, i);
+		one = ecp_client_row_read(row);
+		if (row->id)
+			add(&clients, &one);
+	}
+	for (uint32_t i = 0; i < view.head->endpoints_used; i++) {
+		const struct ecp_endpoint_rx *row = counters_view_rx(&view, i);
+		one = ecp_endpoint_rows_read(row, counters_view_tx(&view, i));
+		if (row->of)
+			add(&endpoints, &one);
+	}
+	ck_assert_mem_eq(&clients, shown, sizeof(clients));
+	ck_assert_mem_eq(&endpoints, shown, sizeof(endpoints));
+	ck_assert(ecp_relay_row_read(counters_view_relay(&view, 0), &seen));
+	/* these two are the kernel's, and looked up at another moment */
+	seen.rx_kernel_drops = relay_says->rx_kernel_drops;
+	seen.rx_filtered = relay_says->rx_filtered;
+	ck_assert_mem_eq(&seen, relay_says, sizeof(seen));
+	counters_view_close(&view);
+}
+
 /* The relay's counters, its clients' and its endpoints' tell the same story. */
 static void check_shown(const struct ecp_relay_stats *relay_says)
 {
@@ -385,6 +416,7 @@ static void check_shown(const struct ecp_relay_stats *relay_says)
 	ck_assert_uint_eq(endpoints.tx, relay_says->tx);
 	ck_assert_uint_eq(endpoints.tx_bytes, relay_says->tx_bytes);
 	ck_assert_uint_eq(endpoints.tx_dropped, relay_says->tx_offered - relay_says->tx);
+	check_memory(&endpoints, relay_says);
 }
 
 /*

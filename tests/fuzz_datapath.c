@@ -96,6 +96,7 @@ static void begin(void)
 	clients =
 	    (struct clients){.loop = loop_new(), .max = CLIENTS + 1, .max_endpoints = 32};
 	MUST(clients.loop);
+	MUST(counters_open(&clients.counters, 1, clients.max, clients.max_endpoints) == 0);
 	log_set_level(LOG_LEVEL_ERROR);
 	for (unsigned i = 0; i < CLIENTS; i++)
 		party_join(&parties[i]);
@@ -133,7 +134,7 @@ static void party_reset(struct party *p)
 		client_close(p->client, id);
 	MUST(ch->n_endpoints == 0);
 	channel_reset(ch, &p->peer);
-	memset(&p->client->closed, 0, sizeof(p->client->closed));
+	memset(ch->counters, 0, offsetof(struct ecp_client_row, id));
 }
 
 static void watcher_reset(void)
