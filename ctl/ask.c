@@ -7,8 +7,17 @@
 #include <string.h>
 #include <unistd.h>
 
+void ctl_close(struct ctl *ctl)
+{
+	kept_forget(ctl);
+	if (ctl->fd >= 0)
+		close(ctl->fd);
+	ctl->fd = -1;
+}
+
 int ctl_open(struct ctl *ctl)
 {
+	ctl_close(ctl);
 	ctl->socket = ctl->options.socket;
 	if (!ctl->socket)
 		ctl->socket = ecp_sock_find(ctl->options.interface, ctl->found);
@@ -89,23 +98,52 @@ enum ctl_exit ctl_ask(struct ctl *ctl, enum ecp_reply_type expected)
 	return ctl_ask_fds(ctl, expected, NULL, NULL);
 }
 
+enum ctl_exit ctl_ask_status(struct ctl *ctl)
+{
+	if (kept_status(ctl, &ctl->reply.status)) {
+		ctl->reply.type = ECP_REP_STATUS;
+		return CTL_OK;
+	}
+	ctl->request.type = ECP_REQ_STATUS;
+	enum ctl_exit r = ctl_ask(ctl, ECP_REP_STATUS);
+	if (r == CTL_OK)
+		kept_status_add(ctl, &ctl->reply.status);
+	return r;
+}
+
+static enum ctl_exit ask_page(struct ctl *ctl, enum ecp_show what, uint64_t after)
+{
+	const struct ecp_page *page = &ctl->reply.page;
+	ctl->request.type = ECP_REQ_SHOW;
+	ctl->request.show = (struct ecp_show_request){.what = what, .after = after};
+	enum ctl_exit r = ctl_ask(ctl, ECP_REP_PAGE);
+	if (r != CTL_OK)
+		return r;
+	if (page->what != what || (page->more && !page->n))
+		return ctl_complain(CTL_FAILED, "the daemon answered something else");
+	kept_list_add(ctl, page);
+	return CTL_OK;
+}
+
 enum ctl_exit ctl_pages(struct ctl *ctl, enum ecp_show what, ctl_page_fn *fn)
 {
 	struct ecp_page *page = &ctl->reply.page;
+	const bool kept = kept_is_current(ctl, what);
 	uint64_t after = 0;
 	bool first = true;
+	if (!kept)
+		kept_list_begin(ctl, what);
 	do {
-		ctl->request.type = ECP_REQ_SHOW;
-		ctl->request.show = (struct ecp_show_request){.what = what, .after = after};
-		enum ctl_exit r = ctl_ask(ctl, ECP_REP_PAGE);
+		enum ctl_exit r = CTL_OK;
+		if (kept)
+			kept_page(ctl, what, after, page);
+		else
+			r = ask_page(ctl, what, after);
 		if (r != CTL_OK)
 			return r;
-		if (page->what != what || (page->more && !page->n))
-			return ctl_complain(CTL_FAILED,
-					    "the daemon answered something else");
+		after = page->next;
 		if (ctl->filter)
 			filter_page(ctl->filter, page);
-		after = page->next;
 		fn(ctl, page, first);
 		first = false;
 	} while (page->more);

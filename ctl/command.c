@@ -74,12 +74,14 @@ const struct command *command_find(const char *name)
 static enum ctl_exit run_connected(struct ctl *ctl, const struct command *command, int argc,
 				   char **argv)
 {
-	enum ctl_exit code = ctl_connect(ctl);
+	bool again = ctl->watched && ctl->fd >= 0 && kept_is_connected(ctl);
+	enum ctl_exit code = again ? CTL_OK : ctl_connect(ctl);
 	if (code != CTL_OK)
 		return code;
 	ctl->patient = true;
 	code = command->run(ctl, argc, argv);
-	close(ctl->fd);
+	if (!ctl->watched || code != CTL_OK)
+		ctl_close(ctl);
 	return code;
 }
 

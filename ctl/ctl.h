@@ -6,6 +6,7 @@
  *   options.c   the table of options              stats.c  status, stats
  *   neigh.c     show neigh
  *   ask.c       the connection, lists by pages    steer.c  log, kill
+ *   kept.c      lists that are kept; counters
  *   filter.c    which objects of a list           policy.c policy, show policy
  *   flow.c      counters per second               rates.c  stats -i, watch
  *   doctor.c, doctor_interface.c    doctor        metrics.c, http.c   metrics
@@ -22,6 +23,7 @@
 #define CTL_H
 
 #include "ctl/document.h"
+#include "ctl/kept.h"
 #include "ctl/table.h"
 #include "proto/msg.h"
 
@@ -46,12 +48,14 @@ struct ctl {
 	char found[ECP_SOCK_ROOM]; /* ... where that had to be found */
 	bool
 	    patient; /* nothing was answered yet: a daemon that ends may be followed by another */
+	bool watched; /* the command will run again: the connection stays */
 	struct ctl_options options;
 	bool colour;
 	bool listed;           /* an object stands in the JSON list that is written */
 	struct filter *filter; /* of the lists that are asked for, or NULL */
 	struct table table;
 	struct document document;
+	struct kept kept;
 	struct ecp_request request;
 	struct ecp_reply reply;
 	char text[ECP_MSG_MAX + 1];
@@ -76,6 +80,8 @@ bool ctl_number(const char *text, uint64_t max, uint64_t *ret);
 
 /* Connect to the daemon that the options name: 0 or -errno; ctl->socket is where. */
 int ctl_open(struct ctl *ctl);
+/* Forget that daemon, if there is one. */
+void ctl_close(struct ctl *ctl);
 /* The same.  CTL_OK, or it has complained. */
 enum ctl_exit ctl_connect(struct ctl *ctl);
 
@@ -84,6 +90,9 @@ enum ctl_exit ctl_ask(struct ctl *ctl, enum ecp_reply_type expected);
 /* The same, with the descriptors that come with it; as ecp_ask(). */
 enum ctl_exit ctl_ask_fds(struct ctl *ctl, enum ecp_reply_type expected, int *fds,
 			  unsigned *n_fds);
+
+/* The daemon's status, into ctl->reply. */
+enum ctl_exit ctl_ask_status(struct ctl *ctl);
 
 /*
  * Called with each page of a list, in order, without the objects that ctl->filter leaves out.

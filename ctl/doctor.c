@@ -283,7 +283,7 @@ enum ctl_exit cmd_doctor(struct ctl *ctl, int argc, char **argv)
 	bool connected = check_connection(&doctor);
 	if (connected) {
 		code = check_daemon(&doctor);
-		close(ctl->fd);
+		ctl_close(ctl);
 	}
 	check_interfaces(&doctor, connected);
 	if (ctl->options.json)

@@ -78,7 +78,7 @@ static bool want_colour(void)
 
 int main(int argc, char **argv)
 {
-	static struct ctl ctl;
+	static struct ctl ctl = {.fd = -1};
 	enum ctl_exit code;
 	int first = options_take(&ctl, NULL, argc, argv, &code);
 	if (first < 0)

@@ -254,6 +254,7 @@ enum ctl_exit show_neigh(struct ctl *ctl, const struct filter *filter)
 	if (code == CTL_OK)
 		print_all(l);
 	ring_close(&l->ring);
+	ctl_close(ctl); /* a connection captures once */
 	tdestroy(l->tree, free);
 	return code;
 }

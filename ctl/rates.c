@@ -190,6 +190,7 @@ static enum ctl_exit round_of(struct ctl *ctl, enum ctl_exit (*fn)(struct ctl *)
 enum ctl_exit rates_run(struct ctl *ctl, unsigned interval_ms, uint64_t count)
 {
 	int64_t next = flow_now_ns();
+	kept_begin(ctl);
 	enum ctl_exit code = round_of(ctl, round_silent);
 	for (uint64_t i = 0; code == CTL_OK && (!count || i < count); i++) {
 		sleep_until_next(&next, interval_ms);
@@ -225,6 +226,8 @@ enum ctl_exit cmd_watch(struct ctl *ctl, int argc, char **argv)
 		return ctl_complain(CTL_USAGE, "%s cannot be watched", command->name);
 	if (!interval_ms)
 		interval_ms = WATCH_MS;
+	kept_begin(ctl);
+	ctl->watched = true;
 	ctl->options.interval_ms = 0; /* they were for us */
 	ctl->options.count = 0;
 	for (uint64_t i = 0; (!count || i < count) && code != CTL_USAGE; i++) {
@@ -236,7 +239,8 @@ enum ctl_exit cmd_watch(struct ctl *ctl, int argc, char **argv)
 		       sizeof(*words) * (size_t)(argc + 1)); /* getopt sorts them */
 		code = command_run(ctl, argc, words);
 		if (ferror(stdout))
-			return code;
+			break;
 	}
+	ctl_close(ctl);
 	return code;
 }

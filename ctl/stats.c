@@ -82,8 +82,7 @@ enum ctl_exit cmd_status(struct ctl *ctl, int argc, char **argv)
 	(void)argv;
 	if (argc)
 		return ctl_complain(CTL_USAGE, "status takes no argument");
-	ctl->request.type = ECP_REQ_STATUS;
-	enum ctl_exit r = ctl_ask(ctl, ECP_REP_STATUS);
+	enum ctl_exit r = ctl_ask_status(ctl);
 	if (r != CTL_OK)
 		return r;
 	if (ctl->options.json)

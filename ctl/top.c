@@ -139,9 +139,7 @@ static void take_trouble(const char *sentence)
 /* Nothing of what it said holds for the next one. */
 static void forget(struct ctl *ctl)
 {
-	if (ctl->fd >= 0)
-		close(ctl->fd);
-	ctl->fd = -1;
+	ctl_close(ctl);
 	flow_history_free(&top.clients);
 	flow_history_free(&top.endpoints);
 	top_rows_clear(&top.rows);
@@ -193,6 +191,7 @@ enum ctl_exit cmd_top(struct ctl *ctl, int argc, char **argv)
 					       "stats -i prints rates anywhere");
 	top = (struct top){.rows = {.sort = TOP_RX}};
 	top.interval_ms = ctl->options.interval_ms ? ctl->options.interval_ms : INTERVAL_MS;
+	kept_begin(ctl);
 	enum ctl_exit code = connect_to_daemon(ctl);
 	if (code != CTL_OK)
 		return code;

@@ -1,8 +1,8 @@
 /*
  * top_sample.c - what top shows, from the daemon's lists.
  *
- * Endpoints are fetched only while they are looked at, and never so often that the daemon
- * would spend more than a fifth of its time on answering.
+ * Endpoints are fetched only while they are looked at, and never so often that the daemon, should
+ * they change all the time, would spend more than a fifth of its time on answering.
  */
 #include "ctl/filter.h"
 #include "ctl/top.h"
@@ -93,8 +93,7 @@ static enum ctl_exit sample_endpoint_list(struct ctl *ctl)
 
 static enum ctl_exit sample_all(struct ctl *ctl)
 {
-	ctl->request.type = ECP_REQ_STATUS;
-	enum ctl_exit code = ctl_ask(ctl, ECP_REP_STATUS);
+	enum ctl_exit code = ctl_ask_status(ctl);
 	if (code != CTL_OK)
 		return code;
 	top.status = ctl->reply.status;
