@@ -28,6 +28,17 @@ int hostile_ask(struct hostile *h, const struct ecp_request *req, struct ecp_rep
 	return ask(h, req, rep, NULL, NULL);
 }
 
+int hostile_counters(struct hostile *h)
+{
+	const struct ecp_request req = {.type = ECP_REQ_COUNTERS};
+	struct ecp_reply *rep;
+	unsigned n_fds = 1;
+	int fd, r = ask(h, &req, &rep, &fd, &n_fds);
+	if (r < 0)
+		return r;
+	return rep->type == ECP_REP_COUNTERS && n_fds == 1 ? fd : -EPROTO;
+}
+
 static int attach(struct hostile *h)
 {
 	const struct ecp_request req = {

@@ -32,6 +32,8 @@ int hostile_claim(struct hostile *h, unsigned number);
 
 /* Ask, and have the answer's type; *rep is static.  -errno when there is none. */
 int hostile_ask(struct hostile *h, const struct ecp_request *req, struct ecp_reply **rep);
+/* The descriptor of the daemon's counters, or -errno. */
+int hostile_counters(struct hostile *h);
 
 /* Has the daemon ended the connection?  Waits so long for it; replies are thrown away. */
 bool hostile_is_ended(struct hostile *h, int timeout_ms);

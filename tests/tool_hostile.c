@@ -399,12 +399,13 @@ static size_t any_request(char *text, size_t room)
 	    "{\"request\":\"close\",\"ids\":[0,1,2,3]}",
 	    "{\"request\":\"attach\",\"version\":1}",
 	    "{\"request\":\"open\",\"endpoints\":[{\"udp\":\"1.2.3.4:5\",\"on\":99}]}",
+	    "{\"request\":\"counters\"}",
 	};
-	unsigned kind = roll(9);
+	unsigned kind = roll(10);
 	if (kind < sizeof(requests) / sizeof(*requests))
 		return (size_t)snprintf(text, room, "%s", requests[kind]);
-	size_t len = kind == 6 ? roll(200) + 1 : kind == 7 ? ECP_MSG_MAX : room;
-	memset(text, kind == 7 ? '[' : (int)roll(256), len);
+	size_t len = kind == 7 ? roll(200) + 1 : kind == 8 ? ECP_MSG_MAX : room;
+	memset(text, kind == 8 ? '[' : (int)roll(256), len);
 	return len;
 }
 
@@ -594,6 +595,37 @@ static void torrent(void)
 	hostile_close(&h);
 }
 
+/* Write what is counted, shorten it, lengthen it, pierce it; and look where nothing is. */
+static void counters(void)
+{
+	struct hostile h;
+	struct stat st;
+	char self[40];
+	begin(&h);
+	int fd = hostile_counters(&h);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		broken("no counters: %s", strerror(-fd));
+	const size_t size = (size_t)st.st_size;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	if (mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED ||
+	    write(fd, self, 1) >= 0 || open(self, O_RDWR) >= 0 ||
+	    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096) == 0)
+		broken("the counters can be written");
+	if (ftruncate(fd, 0) == 0 || ftruncate(fd, 1 << 30) == 0 || fchmod(fd, 0666) == 0)
+		broken("the counters can be made another size");
+	uint8_t *at = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	if (at == MAP_FAILED)
+		broken("the counters cannot be read");
+	for (size_t i = 0; i < size; i += 64) /* while the daemon writes */
+		dice += ((const volatile uint8_t *)at)[i];
+	if (madvise(at, size, MADV_REMOVE) == 0)
+		broken("the counters can be thrown away");
+	munmap(at, size);
+	close(fd);
+	must_answer(&h);
+	hostile_close(&h);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -606,7 +638,7 @@ static const struct {
     {"deaf", deaf},           {"torrent", torrent},
     {"holes", holes},         {"pipes", pipes},
     {"crowd", crowd},         {"generations", generations},
-    {"orphans", orphans},
+    {"orphans", orphans},     {"counters", counters},
 };
 
 int main(int argc, char **argv)

@@ -21,7 +21,7 @@ else
 fi
 mac=02:00:00:00:00:01
 harms=(scribble indices records forged doorbells memory flood descriptors churn claims deaf torrent
-	holes pipes crowd generations orphans)
+	holes pipes crowd generations orphans counters)
 
 make_pair 1504 >/dev/null
 addr_add "$ns_p" "$if_p" 10.1.0.1/24
@@ -33,7 +33,7 @@ wait_for_line "$work/echo.out" ready "$started"
 start_daemon
 
 fds() { find "/proc/$daemon/fd" -mindepth 1 | wc -l; }
-rings() { grep -c 'memfd:etherconn' "/proc/$daemon/maps"; }
+rings() { grep -c 'memfd:etherconn-[cd] ' "/proc/$daemon/maps"; }
 clients() { ctl -j status | sed 's/.*"clients":\([0-9]*\).*/\1/'; }
 
 # Only the one that asks is connected.
