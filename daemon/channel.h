@@ -44,6 +44,7 @@ struct channel {
 	uint32_t fanout_used;
 	bool touched;                    /* written to in this turn, not yet published */
 	struct ecp_client_row *counters; /* of all its endpoints; NULL: it has none */
+	uint8_t *chunks;                 /* where the rows of each of them are */
 	/* TX: from the client */
 	struct ecp_in tx;
 	struct bucket tx_rate; /* frames that may be sent */
@@ -107,6 +108,13 @@ static inline struct endpoint *channel_endpoint(const struct channel *ch, uint32
 	if (id >= ch->n_slots || ch->slots[id].generation != generation)
 		return NULL;
 	return ch->slots[id].endpoint;
+}
+
+/* What an endpoint with this row has sent. */
+static inline struct ecp_endpoint_tx *channel_tx_counters(const struct channel *ch,
+							  uint32_t row)
+{
+	return (void *)(ch->chunks + ecp_counters_tx(row));
 }
 
 /* channel_endpoint() will follow.  id may be any. */

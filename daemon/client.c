@@ -309,6 +309,7 @@ int client_attach(struct client *client, struct datapath *dp, uint32_t rx_ring,
 	}
 	r = loop_fd_start(all->loop, &client->bell, ch->bell_tx, client_bell, client);
 	ch->counters = counters_take_client(&all->counters, client->id);
+	ch->chunks = all->counters.chunks;
 	if (r == 0 && !ch->counters)
 		r = -ENOSPC;
 	if (r == 0)
@@ -384,8 +385,7 @@ static int fill_l2(struct client *client, struct endpoint *ep,
 		return err->code;
 	endpoint_fit(ep, client->dp->relay.netif.mtu);
 	ep->sending = policy_sending(rule);
-	if (ep->sending)
-		ep->policy = policy_hold(client->all->policy);
+	policy_hold(policy_of(ep->sending));
 	return 0;
 }
 
@@ -423,7 +423,7 @@ static int fill_udp(struct client *client, struct endpoint *ep,
 	ep->l2 = l2;
 	ep->key = l2->key;
 	ep->header_len = l2->header_len;
-	memcpy(ep->header, l2->header, sizeof(ep->header));
+	memcpy(ep->source, l2->source, sizeof(ep->source));
 	ep->payload_max = l2->payload_max;
 	ep->local = item->local;
 	return 0;
@@ -433,8 +433,8 @@ static int fill_udp(struct client *client, struct endpoint *ep,
 static int say_taken(const struct client *asker, const char *what,
 		     const struct endpoint *holder, struct ecp_error *err)
 {
-	const struct client *h = holder->client;
-	if (h == asker)
+	const struct channel_owner *h = &holder->channel->owner;
+	if (holder->channel == asker->channel)
 		return ecp_error_set(err, -EADDRINUSE, "%s is taken by this client already",
 				     what);
 	if (asker->uid == h->uid || asker->uid == 0)
@@ -500,10 +500,10 @@ static void count_endpoints(const struct client *client, int change)
 		ecp_count_set(&dp->row->endpoints, dp->n_endpoints);
 }
 
-static void endpoint_free(struct endpoint *ep)
+static void endpoint_free(struct client *client, struct endpoint *ep)
 {
-	policy_put(ep->policy);
-	ecp_pool_put(&ep->client->pool, ep);
+	policy_put(policy_of(ep->sending));
+	ecp_pool_put(&client->pool, ep);
 }
 
 int client_open(struct client *client, const struct ecp_open_item *item,
@@ -521,10 +521,9 @@ int client_open(struct client *client, const struct ecp_open_item *item,
 	struct endpoint *ep = ecp_pool_get(&client->pool);
 	if (!ep)
 		return ecp_error_set(err, -ENOMEM, "out of memory");
-	ep->client = client;
 	ep->channel = ch;
 	ep->kind = (uint8_t)item->kind;
-	ep->flags = item->flags & flags_of(item->kind);
+	ep->flags = (uint8_t)(item->flags & flags_of(item->kind));
 
 	int r = item->kind == ECP_KIND_L2 ? fill_l2(client, ep, item, err)
 					  : fill_udp(client, ep, item, earlier, err);
@@ -537,12 +536,13 @@ int client_open(struct client *client, const struct ecp_open_item *item,
 		ecp_error_set(err, r, "a client may have %u endpoints", ch->max_slots);
 		goto fail_memory;
 	}
-	r = counters_take_endpoint(&client->all->counters, client->id, ep->dest.id, &ep->rx,
-				   &ep->tx);
+	r = counters_take_endpoint(&client->all->counters, client->id, ep->dest.id,
+				   &ep->row);
 	if (r < 0) {
 		ecp_error_set(err, r, "no counters are left: %s", strerror(-r));
 		goto fail_slot;
 	}
+	ep->rx = counters_rx(&client->all->counters, ep->row);
 	r = endpoint_claim(client, ep, err);
 	if (r < 0)
 		goto fail_counters;
@@ -552,14 +552,14 @@ int client_open(struct client *client, const struct ecp_open_item *item,
 	ret->payload_max = ep->payload_max;
 	return 0;
 fail_counters:
-	counters_give_endpoint(&client->all->counters, ep->rx);
+	counters_give_endpoint(&client->all->counters, ep->row);
 fail_slot:
 	channel_slot_give(ch, ep->dest.id);
 fail_memory:
 	client_give_memory(client, groups_memory(ep));
 fail:
 	client_denied(client, err);
-	endpoint_free(ep);
+	endpoint_free(client, ep);
 	return r;
 }
 
@@ -570,10 +570,10 @@ static void endpoint_close(struct client *client, struct endpoint *ep)
 		relay_claim_remove(&client->dp->relay, &claim);
 	endpoint_table_remove(client->dp->table, ep);
 	channel_slot_give(client->channel, ep->dest.id);
-	counters_give_endpoint(&client->all->counters, ep->rx);
+	counters_give_endpoint(&client->all->counters, ep->row);
 	count_endpoints(client, -1);
 	client_give_memory(client, groups_memory(ep));
-	endpoint_free(ep);
+	endpoint_free(client, ep);
 }
 
 bool client_close(struct client *client, uint32_t id)

@@ -77,10 +77,11 @@ static void page_clients(const struct control *control, uint64_t after,
 	page->more = client != NULL;
 }
 
-static void endpoint_info(const struct endpoint *ep, struct ecp_endpoint_info *info)
+static void endpoint_info(const struct client *client, const struct endpoint *ep,
+			  struct ecp_endpoint_info *info)
 {
 	*info = (struct ecp_endpoint_info){
-	    .client = ep->client->id,
+	    .client = client->id,
 	    .id = ep->dest.id,
 	    .kind = ep->kind,
 	    .flags = ep->flags,
@@ -90,7 +91,7 @@ static void endpoint_info(const struct endpoint *ep, struct ecp_endpoint_info *i
 	    .stats = endpoint_stats(ep),
 	};
 	snprintf(info->interface, sizeof(info->interface), "%s",
-		 ep->client->dp->relay.netif.name);
+		 client->dp->relay.netif.name);
 	memcpy(info->ethertypes, ep->ethertypes,
 	       ep->n_ethertypes * sizeof(*ep->ethertypes));
 }
@@ -118,7 +119,7 @@ static void page_endpoints(const struct control *control, uint64_t after,
 				page->next = (uint64_t)client->id << CURSOR_SHIFT | slot;
 				return;
 			}
-			endpoint_info(ch->slots[slot].endpoint,
+			endpoint_info(client, ch->slots[slot].endpoint,
 				      &page->endpoints[page->n++]);
 		}
 	}

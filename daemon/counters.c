@@ -114,18 +114,6 @@ static struct ecp_client_row *client_row(const struct counters *counters, uint32
 	return (void *)((uint8_t *)counters->head + at);
 }
 
-static struct ecp_endpoint_rx *endpoint_rx(const struct counters *counters, uint32_t i)
-{
-	return (void *)(counters->chunks + ecp_counters_rx(i));
-}
-
-static uint32_t number_of(const struct counters *counters, const struct ecp_endpoint_rx *rx)
-{
-	size_t at = (size_t)((const uint8_t *)rx - counters->chunks);
-	return (uint32_t)(at / ECP_COUNTERS_CHUNK * ECP_COUNTERS_CHUNK_ROWS +
-			  at % ECP_COUNTERS_CHUNK / sizeof(*rx));
-}
-
 struct ecp_client_row *counters_take_client(struct counters *counters, uint32_t id)
 {
 	struct counters_rows *rows = &counters->clients;
@@ -156,12 +144,12 @@ void counters_give_client(struct counters *counters, struct ecp_client_row *row)
 }
 
 int counters_take_endpoint(struct counters *counters, uint32_t client, uint32_t id,
-			   struct ecp_endpoint_rx **rx, struct ecp_endpoint_tx **tx)
+			   uint32_t *ret)
 {
 	struct counters_rows *rows = &counters->endpoints;
 	uint32_t row = rows->free;
 	if (row != COUNTERS_NONE) {
-		rows->free = (uint32_t)ecp_count_get(&endpoint_rx(counters, row)->rx);
+		rows->free = (uint32_t)ecp_count_get(&counters_rx(counters, row)->rx);
 	} else {
 		if (rows->used == rows->max)
 			return -ENOSPC;
@@ -172,21 +160,22 @@ int counters_take_endpoint(struct counters *counters, uint32_t client, uint32_t 
 			return r;
 		row = rows->used++;
 	}
-	*rx = endpoint_rx(counters, row);
-	*tx = (void *)(counters->chunks + ecp_counters_tx(row));
-	memset(*rx, 0, sizeof(**rx));
-	memset(*tx, 0, sizeof(**tx));
-	ecp_count_set(&(*rx)->of, (uint64_t)client << 32 | id);
+	struct ecp_endpoint_rx *rx = counters_rx(counters, row);
+	memset(rx, 0, sizeof(*rx));
+	memset(counters_tx(counters, row), 0, sizeof(struct ecp_endpoint_tx));
+	ecp_count_set(&rx->of, (uint64_t)client << 32 | id);
 	atomic_store_explicit(&counters->head->endpoints_used, rows->used,
 			      memory_order_relaxed);
 	ecp_count_change(&counters->head->endpoints_changed);
+	*ret = row;
 	return 0;
 }
 
-void counters_give_endpoint(struct counters *counters, struct ecp_endpoint_rx *rx)
+void counters_give_endpoint(struct counters *counters, uint32_t row)
 {
+	struct ecp_endpoint_rx *rx = counters_rx(counters, row);
 	ecp_count_set(&rx->of, 0);
 	ecp_count_set(&rx->rx, counters->endpoints.free);
-	counters->endpoints.free = number_of(counters, rx);
+	counters->endpoints.free = row;
 	ecp_count_change(&counters->head->endpoints_changed);
 }

@@ -46,7 +46,20 @@ void counters_give_client(struct counters *counters, struct ecp_client_row *row)
  * left; or -ENOMEM.
  */
 int counters_take_endpoint(struct counters *counters, uint32_t client, uint32_t id,
-			   struct ecp_endpoint_rx **rx, struct ecp_endpoint_tx **tx);
-void counters_give_endpoint(struct counters *counters, struct ecp_endpoint_rx *rx);
+			   uint32_t *row);
+void counters_give_endpoint(struct counters *counters, uint32_t row);
+
+/* What an endpoint with this row has received, and sent. */
+static inline struct ecp_endpoint_rx *counters_rx(const struct counters *counters,
+						  uint32_t row)
+{
+	return (void *)(counters->chunks + ecp_counters_rx(row));
+}
+
+static inline struct ecp_endpoint_tx *counters_tx(const struct counters *counters,
+						  uint32_t row)
+{
+	return (void *)(counters->chunks + ecp_counters_tx(row));
+}
 
 #endif

@@ -3,7 +3,7 @@
  *
  *   1 a record's head is copied out and checked          channel.c        channel_tx_next
  *   2 its endpoint is found by number and generation     channel.h        channel_endpoint
- *   3 the endpoint's header + the payload -> a buffer    relay_<name>.c   tx_reserve
+ *   3 the endpoint's source + the payload -> a buffer    relay_<name>.c   tx_reserve
  *   4 the copy is judged: who it says it is from, and whether the policy lets it go
  *   5 the burst is sent                                  relay_<name>.c   tx_submit
  *   6 its room in the ring goes back                     channel.c        channel_tx_release
@@ -56,7 +56,7 @@ static bool tx_ethertype_ok(uint16_t ethertype)
 	       ethertype == ECP_ETHERTYPE_LLC;
 }
 
-/* Write the whole frame: header from the endpoint, payload from the ring. */
+/* Write the whole frame: its source from the endpoint, the rest from the ring. */
 static inline void tx_write(const struct endpoint *ep, const struct channel_tx *record,
 			    struct relay_buffer *buffer)
 {
@@ -64,8 +64,8 @@ static inline void tx_write(const struct endpoint *ep, const struct channel_tx *
 	if (type == ECP_ETHERTYPE_LLC)
 		type = (uint16_t)record->len; /* IEEE 802.3, 3.2.6: a length */
 	uint8_t *at = buffer->data;
-	memcpy(at, ep->header, ECP_ETH_HLEN_MAX);
 	memcpy(at, record->aux.dst, ECP_MAC_LEN);
+	memcpy(at + ECP_MAC_LEN, ep->source, ENDPOINT_SOURCE);
 	at[ep->header_len - 2] = (uint8_t)(type >> 8);
 	at[ep->header_len - 1] = (uint8_t)type;
 	memcpy(at + ep->header_len, record->payload, record->len);
@@ -121,7 +121,7 @@ static bool tx_record(struct datapath *dp, struct endpoint *ep,
 struct tx_burst {
 	struct channel_tx records[RELAY_BURST];
 	struct endpoint *endpoints[RELAY_BURST];
-	struct ecp_client_row *counters; /* of the channel */
+	const struct channel *ch;
 	unsigned n;
 };
 
@@ -131,7 +131,7 @@ struct tx_burst {
  */
 static void tx_take(struct channel *ch, struct tx_burst *burst)
 {
-	burst->counters = ch->counters;
+	burst->ch = ch;
 	for (burst->n = 0; burst->n < RELAY_BURST; burst->n++) {
 		struct channel_tx *record = &burst->records[burst->n];
 		if (!channel_tx_next(ch, record))
@@ -144,11 +144,12 @@ static void tx_take(struct channel *ch, struct tx_burst *burst)
 		    channel_endpoint(ch, head->endpoint, head->generation);
 		burst->endpoints[i] = ep;
 		if (ep)
-			__builtin_prefetch(ep->header);
+			__builtin_prefetch(&ep->sending);
 	}
 	for (unsigned i = 0; i < burst->n; i++)
 		if (burst->endpoints[i])
-			__builtin_prefetch(burst->endpoints[i]->tx, 1);
+			__builtin_prefetch(
+			    channel_tx_counters(ch, burst->endpoints[i]->row), 1);
 }
 
 /* How many frames of this burst the client's policy lets pass. */
@@ -157,19 +158,19 @@ static uint32_t tx_allowance(struct channel *ch)
 	return ch->tx_rate.rate ? bucket_look(&ch->tx_rate, bucket_clock_ns()) : UINT32_MAX;
 }
 
-static void tx_count_dropped(const struct endpoint *ep, struct ecp_client_row *all)
+static void tx_count_dropped(const struct channel *ch, const struct endpoint *ep)
 {
-	ecp_count_add(&ep->tx->tx_dropped, 1);
-	ecp_count_add(&all->tx_dropped, 1);
+	ecp_count_add(&channel_tx_counters(ch, ep->row)->tx_dropped, 1);
+	ecp_count_add(&ch->counters->tx_dropped, 1);
 }
 
-static void tx_count_sent(const struct endpoint *ep, struct ecp_client_row *all,
-			  uint32_t len)
+static void tx_count_sent(const struct channel *ch, const struct endpoint *ep, uint32_t len)
 {
-	ecp_count_add(&ep->tx->tx, 1);
-	ecp_count_add(&ep->tx->tx_bytes, len);
-	ecp_count_add(&all->tx, 1);
-	ecp_count_add(&all->tx_bytes, len);
+	struct ecp_endpoint_tx *row = channel_tx_counters(ch, ep->row);
+	ecp_count_add(&row->tx, 1);
+	ecp_count_add(&row->tx_bytes, len);
+	ecp_count_add(&ch->counters->tx, 1);
+	ecp_count_add(&ch->counters->tx_bytes, len);
 }
 
 /* Records from `first` up to `end`, of which allowance may be sent.  Returns how many were. */
@@ -183,13 +184,13 @@ static uint32_t tx_records(struct datapath *dp, const struct tx_burst *burst,
 			dp->relay.stats.tx_closed++;
 		} else if (sent == allowance) {
 			dp->relay.stats.tx_limited++;
-			tx_count_dropped(ep, burst->counters);
+			tx_count_dropped(burst->ch, ep);
 		} else if (tx_record(dp, ep, &burst->records[i], tx)) {
 			sent++;
-			tx_count_sent(ep, burst->counters,
+			tx_count_sent(burst->ch, ep,
 				      ep->header_len + burst->records[i].len);
 		} else {
-			tx_count_dropped(ep, burst->counters);
+			tx_count_dropped(burst->ch, ep);
 		}
 	}
 	return sent;

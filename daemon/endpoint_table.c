@@ -36,13 +36,17 @@ struct endpoint_table {
 void endpoint_set_l2addr(struct endpoint *ep, const struct ecp_l2addr *addr)
 {
 	ep->key = ecp_key_of(addr);
-	ep->header_len = (uint8_t)ecp_header_build(addr, ep->header);
+	uint8_t header[ECP_ETH_HLEN_MAX];
+	ep->header_len = (uint8_t)ecp_header_build(addr, header);
+	memcpy(ep->source, header + ECP_MAC_LEN, sizeof(ep->source));
 }
 
 struct ecp_l2addr endpoint_l2addr(const struct endpoint *ep)
 {
 	struct ecp_l2addr addr;
-	ecp_header_addr(ep->header, ep->header_len, &addr);
+	uint8_t header[ECP_ETH_HLEN_MAX];
+	memcpy(header + ECP_MAC_LEN, ep->source, sizeof(ep->source));
+	ecp_header_addr(header, ep->header_len, &addr);
 	return addr;
 }
 
@@ -294,7 +298,7 @@ static bool l2_conflict(const struct endpoint *a, const struct endpoint *b)
 {
 	if (a->flags & b->flags & ECP_EP_SHARE)
 		return false;
-	if (a->client != b->client)
+	if (a->channel != b->channel)
 		return true;
 	for (unsigned i = 0; i < a->n_ethertypes; i++)
 		if (has_ethertype(b, a->ethertypes[i]))

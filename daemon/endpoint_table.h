@@ -21,21 +21,23 @@
 #include <assert.h>
 #include <stdbool.h>
 
-struct client;
-struct policy;
 struct sending;
 struct station;
 struct endpoint_table;
 
+/* A header without the destination before it and the EtherType behind it. */
+#define ENDPOINT_SOURCE (ECP_ETH_HLEN_MAX - ECP_MAC_LEN - 2)
+
 struct endpoint {
 	/* What a frame received on an L2 endpoint touches: this cache line and its counters. */
-	_Alignas(64) struct channel *channel;
-	struct endpoint *next;      /* of its kind on the same station */
-	struct ecp_endpoint_rx *rx; /* its counters: a row that all may read */
-	struct channel_dest dest;   /* the client's number for it among it */
+	_Alignas(64) struct channel *channel; /* the client's: who it is */
+	struct endpoint *next;                /* of its kind on the same station */
+	struct ecp_endpoint_rx *rx;           /* its counters: a row that all may read */
+	struct channel_dest dest;             /* the client's number for it among it */
 	struct ecp_key key;
-	uint8_t n_ethertypes; /* of kind L2; 0 of kind UDP */
-	bool udp_here;        /* first of its station, and UDP endpoints stand there, too */
+	uint8_t n_ethertypes : 7; /* of kind L2; 0 of kind UDP */
+	bool udp_here : 1; /* first of its station, and UDP endpoints stand there, too */
+	uint8_t flags;     /* enum ecp_endpoint_flags */
 	union {
 		uint16_t
 		    ethertypes[ECP_ETHERTYPES_MAX]; /* L2; the first eight on this line */
@@ -47,27 +49,24 @@ struct endpoint {
 		struct station *station; /* L2: the table's; NULL while not inserted */
 		struct endpoint *before; /* UDP: its neighbour on the same station */
 	};
-	struct client *client;
-	struct policy *policy; /* a reference, if sending is its */
 	union {
 		struct endpoint *next_default; /* L2 */
 		struct endpoint *l2;           /* UDP: what it stands on */
 	};
-	/* What a sent frame touches.  The header is prebuilt, destination and EtherType zero; its
-	 * MAC address and tags are the endpoint's own: endpoint_l2addr() */
-	_Alignas(64) uint8_t header[ECP_ETH_HLEN_MAX];
+	/* What a sent frame touches. */
+	const struct sending *sending; /* NULL: it may send everything, as what it is */
+	uint32_t row;                  /* of its counters, by its number */
+	/* its address as it stands in its frames: its MAC and its tags; endpoint_l2addr() */
+	uint8_t source[ENDPOINT_SOURCE];
 	uint8_t header_len;
 	uint8_t kind; /* enum ecp_endpoint_kind */
 	uint32_t payload_max;
-	uint32_t flags;                /* enum ecp_endpoint_flags */
-	const struct sending *sending; /* NULL: it may send everything, as what it is */
-	struct ecp_endpoint_tx *tx;
 };
 static_assert(offsetof(struct endpoint, ethertypes[8]) == 64, "line 0");
-static_assert(offsetof(struct endpoint, tx) < 192, "line 2");
-static_assert(sizeof(struct endpoint) == 192, "three lines");
+static_assert(offsetof(struct endpoint, sending) >= 64, "line 1");
+static_assert(sizeof(struct endpoint) == 128, "two lines");
 
-/* Where it lives: sets its header and its key. */
+/* Where it lives: sets its source and its key. */
 void endpoint_set_l2addr(struct endpoint *ep, const struct ecp_l2addr *addr);
 struct ecp_l2addr endpoint_l2addr(const struct endpoint *ep);
 /* The address of one of kind UDP; of kind L2 none, family 0. */
@@ -82,7 +81,7 @@ struct ecp_addr endpoint_local(const struct endpoint *ep);
 /* A copy of its counters. */
 static inline struct ecp_endpoint_stats endpoint_stats(const struct endpoint *ep)
 {
-	return ecp_endpoint_rows_read(ep->rx, ep->tx);
+	return ecp_endpoint_rows_read(ep->rx, channel_tx_counters(ep->channel, ep->row));
 }
 
 /* One channel in a multicast group. */

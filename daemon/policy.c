@@ -266,6 +266,19 @@ int policy_limit(const struct policy_rule *rule, const char *limit_name, uint64_
 			     rule->name, limit_name, limit);
 }
 
+struct policy *policy_of(const struct sending *sending)
+{
+	if (!sending)
+		return NULL;
+	size_t at = offsetof(struct policy_rule, sending);
+	const struct policy_rule *rule = (const void *)((const char *)sending - at);
+	if (!rule->number)
+		return NULL;
+	const struct policy_rule *first = rule - (rule->number - 1);
+	at = offsetof(struct policy, rules);
+	return (struct policy *)(uintptr_t)((const char *)first - at);
+}
+
 const struct sending *policy_sending(const struct policy_rule *rule)
 {
 	const struct sending *sending = &rule->sending;

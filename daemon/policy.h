@@ -56,6 +56,7 @@ enum policy_multicast { POLICY_MULTICAST_NONE, POLICY_MULTICAST_OWN, POLICY_MULT
 enum policy_capture { POLICY_CAPTURE_CONFIG, POLICY_CAPTURE_NO, POLICY_CAPTURE_YES };
 
 struct policy_rule {
+	unsigned number; /* in its policy, from 1; 0: it is a default one, and in none */
 	char name[POLICY_NAME];
 	bool deny;
 	enum policy_multicast multicast;
@@ -153,5 +154,7 @@ int policy_limit(const struct policy_rule *rule, const char *limit_name, uint64_
 
 /* What an L2 endpoint under this rule is to be held to; NULL: nothing. */
 const struct sending *policy_sending(const struct policy_rule *rule);
+/* The policy that this is of, which has to stay as long as it is used; NULL: it stays anyway. */
+struct policy *policy_of(const struct sending *sending);
 
 #endif

@@ -350,6 +350,7 @@ static struct policy *read_root(const struct ecp_json *root, const char *text, s
 	struct policy *policy = policy_new(n, err);
 	for (unsigned i = 0; policy && i < n; i++, item = ecp_json_next(item)) {
 		read_rule(&policy->rules[i], item, i, &why);
+		policy->rules[i].number = i + 1;
 		if (!why.code)
 			continue;
 		add_place(err, &why, text, len, (int)i);

@@ -104,8 +104,8 @@ static void setup(void)
 	party_join(&lazy, LAZY_MAC, 0, ECP_RING_MIN);
 	party_join(&limited, "02:00:00:00:00:03|100", 0, ECP_RING_MIN);
 	bucket_set(&limited.client->channel->tx_rate, 1000, 64, bucket_clock_ns());
-	static const struct sending nothing_raw = {.raw = false};
-	lazy.client->channel->slots[lazy.l2].endpoint->sending = &nothing_raw;
+	static const struct policy_rule nothing_raw = {.sending = {.raw = false}};
+	lazy.client->channel->slots[lazy.l2].endpoint->sending = &nothing_raw.sending;
 }
 
 static void party_read(struct party *p)

@@ -11,7 +11,6 @@
 #include <time.h>
 
 /* The table never looks into clients and channels: any address will do. */
-#define CLIENT(n)  ((struct client *)(uintptr_t)(0x100 + (n)))
 #define CHANNEL(n) ((struct channel *)(uintptr_t)(0x200 + (n)))
 
 static struct endpoint_table *table;
@@ -37,8 +36,7 @@ struct claim {
 
 static void fill(struct endpoint *ep, const struct claim *c, struct endpoint *l2)
 {
-	*ep = (struct endpoint){.client = CLIENT(c->client),
-				.channel = CHANNEL(c->client),
+	*ep = (struct endpoint){.channel = CHANNEL(c->client),
 				.kind = c->udp ? ECP_KIND_UDP : ECP_KIND_L2,
 				.flags = c->flags,
 				.l2 = l2};

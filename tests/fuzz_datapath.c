@@ -161,15 +161,15 @@ static void check_identity(void)
 	MUST(s->rx_offered == rx && s->tx_offered == tx);
 }
 
-/* Is there an endpoint of the hostile client whose header this is? */
+/* Is there an endpoint of the hostile client whose source this is? */
 static bool is_its_own(const uint8_t *frame, uint32_t len)
 {
 	const struct channel *ch = parties[HOSTILE].client->channel;
 	for (uint32_t id = 0; id < ch->n_slots; id++) {
 		const struct endpoint *ep = ch->slots[id].endpoint;
-		unsigned tags = ep ? ep->header_len - 2u - ECP_MAC_LEN : 0;
+		unsigned source = ep ? ep->header_len - 2u - ECP_MAC_LEN : 0;
 		if (ep && len >= ep->header_len &&
-		    !memcmp(frame + ECP_MAC_LEN, ep->header + ECP_MAC_LEN, tags) &&
+		    !memcmp(frame + ECP_MAC_LEN, ep->source, source) &&
 		    len - ep->header_len <= ep->payload_max)
 			return true;
 	}
@@ -186,10 +186,11 @@ static void check_sent(void)
 	relay_memory_forget_sent(&dp.relay);
 }
 
-static void check_received_one(const struct channel *ch, const struct ecp_record *head,
+static void check_received_one(const struct client *client, const struct ecp_record *head,
 			       const struct ecp_rx_aux *aux, const uint8_t *data,
 			       uint32_t len)
 {
+	const struct channel *ch = client->channel;
 	struct ecp_frame f;
 	MUST(ecp_frame_parse(data, len, NULL, &f) == ECP_FRAME_OK);
 	MUST(aux->ethertype == f.ethertype && aux->l3_len == f.l3_len);
@@ -201,7 +202,7 @@ static void check_received_one(const struct channel *ch, const struct ecp_record
 	const struct endpoint *ep = channel_endpoint(ch, head->endpoint, head->generation);
 	MUST(ep && ep->channel == ch);
 	if (ep->flags & (ECP_EP_DEFAULT | ECP_EP_MIRROR)) {
-		MUST(ep->client->may_capture);
+		MUST(client->may_capture);
 		return;
 	}
 	MUST(!f.multicast);
@@ -218,7 +219,7 @@ static void check_received(struct party *p)
 	const uint8_t *data;
 	uint32_t len;
 	while (peer_recv(&p->peer, &head, &aux, &data, &len))
-		check_received_one(p->client->channel, &head, &aux, data, len);
+		check_received_one(p->client, &head, &aux, data, len);
 	peer_release(&p->peer);
 }
 
