@@ -250,7 +250,7 @@ struct ecp_endpoint_stats client_stats(const struct client *client)
 
 void client_read_counters(struct client *client)
 {
-	client->all->counters.readers += !client->reads_counters;
+	client->all->counters.readers++;
 	client->reads_counters = true;
 }
 

@@ -92,7 +92,7 @@ struct client *client_after(const struct clients *all, uint32_t id);
 /* Counters over all its endpoints, closed ones included. */
 struct ecp_endpoint_stats client_stats(const struct client *client);
 
-/* It has asked for the counters: those that the kernel keeps are brought up to date from now on. */
+/* It has asked for the counters, once: those that the kernel keeps are brought up to date from now on. */
 void client_read_counters(struct client *client);
 
 /*

@@ -251,11 +251,20 @@ static int serve_policy_test(struct control *control, const struct client *clien
 
 /* ---- counters, to be looked at from now on without asking ---- */
 
-static void serve_counters(struct client *client, struct ecp_reply *reply)
+/*
+ * Once: descriptors in messages that nobody reads count against our limit of open files, and beyond
+ * it nobody is sent any.
+ */
+static int serve_counters(struct client *client, struct ecp_reply *reply,
+			  struct ecp_error *err)
 {
+	if (client->reads_counters)
+		return ecp_error_set(err, -EALREADY,
+				     "this connection has the counters already");
 	client_read_counters(client);
 	reply->type = ECP_REP_COUNTERS;
 	reply->counters.version = ECP_COUNTERS_ABI;
+	return 0;
 }
 
 /* ---- requests ---- */
@@ -300,7 +309,7 @@ static void serve(struct control *control, struct client *client)
 		control_serve_monitor(control, client, reply, &err);
 		break;
 	case ECP_REQ_COUNTERS:
-		serve_counters(client, reply);
+		serve_counters(client, reply, &err);
 		break;
 	}
 	if (err.code)

@@ -203,7 +203,7 @@ static void daemon_teardown(void)
 	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", status);
 }
 
-static void say(const char *message)
+static void ask(const char *message)
 {
 	static char text[ECP_MSG_MAX + 1];
 	struct ecp_error err = {0};
@@ -213,9 +213,14 @@ static void say(const char *message)
 	ssize_t len = ecp_sock_recv(client, text, ECP_MSG_MAX, fds, &n);
 	ck_assert_int_gt(len, 0);
 	ck_assert_int_eq(ecp_reply_parse(text, (size_t)len, &reply, &err), 0);
-	ck_assert_msg(reply.type != ECP_REP_ERROR, "%s", reply.error.text);
 	for (unsigned i = 0; i < n; i++)
 		close(fds[i]);
+}
+
+static void say(const char *message)
+{
+	ask(message);
+	ck_assert_msg(reply.type != ECP_REP_ERROR, "%s", reply.error.text);
 }
 
 static void attach_and_open(void)
@@ -284,6 +289,22 @@ START_TEST(test_nobody_else_writes)
 }
 END_TEST
 
+/* Unread, they would use up the descriptors that the daemon may have under way. */
+START_TEST(test_once_on_a_connection)
+{
+	struct counters_view view;
+	counters_view_open(&view, served.sock);
+	close(client);
+	client = view.control;
+	ask("{\"request\":\"counters\"}");
+	ck_assert_int_eq(reply.type, ECP_REP_ERROR);
+	ck_assert_int_eq(reply.error.code, -EALREADY);
+	say("{\"request\":\"status\"}");
+	client = -1;
+	counters_view_close(&view);
+}
+END_TEST
+
 /* The memory of a daemon that is gone stays readable, and says what was. */
 START_TEST(test_outlives_the_daemon)
 {
@@ -316,6 +337,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, daemon_setup, daemon_teardown);
 	tcase_add_test(tc, test_who_is_there);
 	tcase_add_test(tc, test_nobody_else_writes);
+	tcase_add_test(tc, test_once_on_a_connection);
 	tcase_add_test(tc, test_outlives_the_daemon);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
