@@ -217,7 +217,9 @@ static void find_row(struct kept_list *list, enum ecp_show what, uint64_t key, u
 	}
 }
 
-static void find_rows(const struct kept *kept, struct kept_list *list, enum ecp_show what)
+/* endpoints: rows of them that are mapped */
+static void find_rows(const struct kept *kept, struct kept_list *list, enum ecp_show what,
+		      uint32_t endpoints)
 {
 	const struct ecp_counters_head *head = kept->head;
 	uint32_t n = atomic_load_explicit(&head->clients_used, memory_order_relaxed);
@@ -229,10 +231,7 @@ static void find_rows(const struct kept *kept, struct kept_list *list, enum ecp_
 		    list, what,
 		    atomic_load_explicit(&client_row(kept, i)->id, memory_order_relaxed),
 		    i);
-	if (what != ECP_SHOW_ENDPOINTS)
-		return;
-	n = atomic_load_explicit(&head->endpoints_used, memory_order_relaxed);
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; what == ECP_SHOW_ENDPOINTS && i < endpoints; i++)
 		find_row(list, what, ecp_count_get(&endpoint_rx(kept, i)->of), i);
 }
 
@@ -251,14 +250,14 @@ static void finish(struct ctl *ctl, enum ecp_show what)
 {
 	struct kept *kept = &ctl->kept;
 	struct kept_list *list = &kept->lists[what];
-	uint32_t used =
+	const uint32_t used = /* once: the next look may find more, that are not mapped */
 	    atomic_load_explicit(&kept->head->endpoints_used, memory_order_relaxed);
 	if (what == ECP_SHOW_ENDPOINTS && !map_endpoints(kept, used)) {
 		kept_forget(ctl);
 		kept->asked = true;
 		return;
 	}
-	find_rows(kept, list, what);
+	find_rows(kept, list, what, used);
 	list->whole = all_have_rows(list, what) && changes_of(kept, what) == list->changed;
 }
 
