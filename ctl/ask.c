@@ -66,7 +66,7 @@ static bool try_the_next(struct ctl *ctl)
 	int fd = ecp_sock_connect(ctl->socket);
 	if (fd < 0)
 		return false;
-	close(ctl->fd);
+	ctl_close(ctl); /* what was kept is not its */
 	ctl->fd = fd;
 	return true;
 }

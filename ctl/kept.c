@@ -64,6 +64,14 @@ static void unmap(struct kept *kept)
 	kept->head = NULL;
 }
 
+static void close_memory(struct kept *kept)
+{
+	unmap(kept);
+	if (kept->open)
+		close(kept->fd);
+	kept->open = false;
+}
+
 /* All that there is now.  The file does not shrink: it is sealed. */
 static bool map(struct kept *kept)
 {
@@ -110,6 +118,7 @@ static void open_memory(struct ctl *ctl)
 	    0)
 		return;
 	ctl->patient = false;
+	kept->open = n;
 	if (!n)
 		return;
 	if (ctl->reply.type == ECP_REP_COUNTERS && map(kept)) {
@@ -118,8 +127,7 @@ static void open_memory(struct ctl *ctl)
 		if (is_ours(kept))
 			return;
 	}
-	unmap(kept);
-	close(kept->fd);
+	close_memory(kept);
 }
 
 /* ---- begin and end ---- */
@@ -132,10 +140,7 @@ void kept_begin(struct ctl *ctl)
 void kept_forget(struct ctl *ctl)
 {
 	struct kept *kept = &ctl->kept;
-	if (kept->head) {
-		unmap(kept);
-		close(kept->fd);
-	}
+	close_memory(kept);
 	for (unsigned i = 0; i < KEPT_LISTS; i++) {
 		free(kept->lists[i].items);
 		free(kept->lists[i].rows);
