@@ -156,7 +156,8 @@ struct reconnect {
 	int64_t until;             /* on the way: over then */
 	int64_t due;               /* when to try or ask again; 0: not by the clock */
 	int64_t pause;             /* between this try and the next */
-	int inotify_fd;            /* sees a socket appear */
+	int inotify_fd;            /* sees a socket appear; closed when nothing is urgent */
+	int folder;                /* what it watches */
 	struct claims *claims;     /* NULL while up */
 	struct endpoint_queue unclaimed;
 	/* the rings of the daemon before, while the application looks at frames in them */

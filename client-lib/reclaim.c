@@ -130,13 +130,16 @@ static ssize_t batch_format(struct claims *c)
 	return len;
 }
 
-/* Everything was asked for; what was refused is asked for again after a while. */
+/*
+ * Everything was asked for.  After a while what was refused is asked for again, and what is not
+ * needed any more is closed.
+ */
 static void finish(struct ec_relay *relay)
 {
 	struct reconnect *again = &relay->again;
-	bool all = TAILQ_EMPTY(&again->unclaimed);
+	bool done = TAILQ_EMPTY(&again->unclaimed) && again->inotify_fd < 0;
 	again->way = ECI_UP;
-	again->due = all ? 0 : ec_now() + AGAIN_EVERY;
+	again->due = done ? 0 : ec_now() + AGAIN_EVERY;
 	free(again->claims);
 	again->claims = NULL;
 }
@@ -182,6 +185,9 @@ void eci_reclaim_begin(struct ec_relay *relay)
 void eci_reclaim_again(struct ec_relay *relay)
 {
 	struct reconnect *again = &relay->again;
+	again->due = 0;
+	if (TAILQ_EMPTY(&again->unclaimed))
+		return;
 	again->claims = calloc(1, sizeof(*again->claims));
 	if (again->claims)
 		begin(relay, true);

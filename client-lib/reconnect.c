@@ -87,7 +87,8 @@ static void folder_watch(struct ec_relay *relay)
 		strcpy(folder, ".");
 	else
 		slash[slash == folder] = 0;
-	inotify_add_watch(again->inotify_fd, folder, IN_CREATE | IN_MOVED_TO | IN_ATTRIB);
+	again->folder = inotify_add_watch(again->inotify_fd, folder,
+					  IN_CREATE | IN_MOVED_TO | IN_ATTRIB);
 }
 
 /* Has something changed there? */
@@ -98,6 +99,16 @@ static bool folder_changed(struct ec_relay *relay)
 	while (read(relay->again.inotify_fd, events, sizeof(events)) > 0)
 		any = true;
 	return any;
+}
+
+/*
+ * Look no more.  To close the descriptor as well would wait for the kernel, more than 10 ms with
+ * all endpoints still to be claimed.
+ */
+static void folder_leave(struct ec_relay *relay)
+{
+	inotify_rm_watch(relay->again.inotify_fd, relay->again.folder);
+	folder_changed(relay); /* that it was left is news, too */
 }
 
 /* This try has failed, for the reason that was said last. */
@@ -181,7 +192,7 @@ static void attach(struct ec_relay *relay)
 		return;
 	}
 	relay->again.why[0] = 0;
-	eci_relay_drop(relay, &relay->again.inotify_fd);
+	folder_leave(relay);
 	relay->generation++;
 	relay->stats.reconnects++;
 	eci_reclaim_begin(relay);
@@ -224,8 +235,10 @@ static void step(struct ec_relay *relay, int64_t now)
 	bool due = again->due && now >= again->due;
 	switch (again->way) {
 	case ECI_UP:
-		if (due)
+		if (due) {
+			eci_relay_drop(relay, &again->inotify_fd);
 			eci_reclaim_again(relay);
+		}
 		break;
 	case ECI_CLAIMING:
 		if (again->claims->n_asked)
