@@ -76,6 +76,8 @@ static void on_relay(void *arg)
 
 /* What changes too slowly to be waited for. */
 #define TICK_MS 250
+/* Clients have come back by then. */
+#define SETTLED (1000 / TICK_MS)
 
 static bool a_relay_is_lost(const struct daemon *daemon)
 {
@@ -95,6 +97,8 @@ static void on_tick(void *arg)
 	if (daemon->link_fd < 0 || a_relay_is_lost(daemon))
 		control_look_at_interfaces(&daemon->control);
 	service_tick(&daemon->service, now);
+	if (daemon->ticks++ >= SETTLED)
+		handover_keep();
 }
 
 static void on_gone(void *arg, int index)

@@ -22,6 +22,7 @@ struct daemon {
 	struct control control;
 	struct service service;
 	struct ecp_pace pace;
+	unsigned ticks;           /* since it serves */
 	char socket[108];         /* to unlink; "" if it is not ours */
 	char policy[CONFIG_PATH]; /* the file to read again; "": there is none */
 };

@@ -33,5 +33,12 @@ bool handover_has(const char *what, const char *interface);
 int handover_take(const char *what, const char *interface);
 /* The store needs to keep nothing of it for another daemon, which gets its own. */
 void handover_end(void);
+/*
+ * But who closes a packet socket waits until no processor is looking at it any more, 15 ms and
+ * more, and longer for one with a ring: a daemon that is restarted would end as much later.  So the
+ * store keeps them while it runs, and drops them when the next one has run for a while.  One
+ * descriptor a call; does not wait.
+ */
+void handover_keep(void);
 
 #endif

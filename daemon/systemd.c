@@ -75,8 +75,8 @@ int systemd_notify(const char *state)
 	return notify(state, MSG_DONTWAIT);
 }
 
-/* A state, and a descriptor with it.  Waits. */
-static int notify_with_fd(const char *state, int fd)
+/* A state, and a descriptor with it. */
+static int notify_with_fd(const char *state, int fd, int flags)
 {
 	union {
 		struct cmsghdr head;
@@ -84,12 +84,12 @@ static int notify_with_fd(const char *state, int fd)
 	} control;
 	struct sockaddr_un addr;
 	struct iovec iov = {.iov_base = (void *)(uintptr_t)state, .iov_len = strlen(state)};
-	struct msghdr msg = {.msg_name = &addr,
-			     .msg_iov = &iov,
-			     .msg_iovlen = 1,
-			     .msg_control = &control,
-			     .msg_controllen = sizeof(control.room)};
-	int r = notify_address(&addr, &msg.msg_namelen);
+	struct mmsghdr msg = {.msg_hdr = {.msg_name = &addr,
+					  .msg_iov = &iov,
+					  .msg_iovlen = 1,
+					  .msg_control = &control,
+					  .msg_controllen = sizeof(control.room)}};
+	int r = notify_address(&addr, &msg.msg_hdr.msg_namelen);
 	int to = r < 0 ? r : notify_socket();
 	if (to < 0)
 		return to;
@@ -98,26 +98,43 @@ static int notify_with_fd(const char *state, int fd)
 	control.head.cmsg_type = SCM_RIGHTS;
 	control.head.cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
-	return sendmsg(to, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	/* sendmsg() is no call of a daemon that serves: syscalls.c */
+	return sendmmsg(to, &msg, 1, MSG_NOSIGNAL | flags) < 0 ? -errno : 0;
 }
 
-#define FD_NAME  64
+#define FD_NAME  SYSTEMD_FD_NAME
 #define IN_STORE "store-" /* sets their names apart from a socket unit's */
 
 /* FDPOLL=0: a packet socket with an error to tell is not one to throw away. */
-int systemd_store(int fd, const char *name)
+static int store(int fd, const char *name, int flags)
 {
 	char state[FD_NAME + 64];
 	snprintf(state, sizeof(state), "FDSTORE=1\nFDPOLL=0\nFDNAME=" IN_STORE "%s", name);
-	return notify_with_fd(state, fd);
+	return notify_with_fd(state, fd, flags);
 }
 
-/* Waits: systemd's queue may be short. */
-void systemd_store_remove(const char *name)
+static int store_remove(const char *name, int flags)
 {
 	char state[FD_NAME + 64];
 	snprintf(state, sizeof(state), "FDSTOREREMOVE=1\nFDNAME=" IN_STORE "%s", name);
-	notify(state, 0);
+	return notify(state, flags);
+}
+
+/* Waits, as the next does: systemd's queue may be short. */
+int systemd_store(int fd, const char *name)
+{
+	return store(fd, name, 0);
+}
+
+void systemd_store_remove(const char *name)
+{
+	store_remove(name, 0);
+}
+
+int systemd_store_again(int fd, const char *name)
+{
+	int r = store_remove(name, MSG_DONTWAIT);
+	return r < 0 || fd < 0 ? r : store(fd, name, MSG_DONTWAIT);
 }
 
 #define BARRIER_MS 5000
@@ -128,7 +145,7 @@ int systemd_barrier(void)
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
-	int r = notify_with_fd("BARRIER=1", ends[1]);
+	int r = notify_with_fd("BARRIER=1", ends[1], 0);
 	close(ends[1]);
 	struct pollfd p = {.fd = ends[0]};
 	if (r == 0 && poll(&p, 1, BARRIER_MS) <= 0)
@@ -188,23 +205,27 @@ static bool is_stored(const char *name)
 	return !strncmp(name, IN_STORE, strlen(IN_STORE));
 }
 
-int systemd_stored(const char *name)
+int systemd_stored_next(unsigned *at, char name[static FD_NAME])
 {
-	char other[FD_NAME];
-	for (unsigned i = 0; fd_name(i, other); i++)
-		if (is_stored(other) && !strcmp(name, other + strlen(IN_STORE))) {
-			int fd = LISTEN_FDS_START + (int)i;
-			return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : fd;
-		}
+	while (fd_name(*at, name)) {
+		int fd = LISTEN_FDS_START + (int)(*at)++;
+		if (!is_stored(name))
+			continue;
+		memmove(name, name + strlen(IN_STORE), strlen(name + strlen(IN_STORE)) + 1);
+		return fd;
+	}
 	return -ENOENT;
 }
 
-void systemd_forget_stored(void)
+int systemd_stored(const char *name)
 {
-	char name[FD_NAME];
-	for (unsigned i = 0; fd_name(i, name); i++)
-		if (is_stored(name))
-			systemd_store_remove(name + strlen(IN_STORE));
+	char other[FD_NAME];
+	unsigned at = 0;
+	int fd;
+	do
+		fd = systemd_stored_next(&at, other);
+	while (fd >= 0 && strcmp(name, other) != 0);
+	return fd < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 ? fd : -errno;
 }
 
 static bool is_listening(int fd)

@@ -28,16 +28,23 @@ int systemd_listen_fd(void);
 
 /* ---- the store of descriptors: sd_pid_notify_with_fds(3) ---- */
 
+#define SYSTEMD_FD_NAME 64
+
 /* Keep fd under this name for the unit's main process.  0 or -errno: nobody to keep it. */
 int systemd_store(int fd, const char *name);
 /* Keep none of that name.  Waits until it is sent. */
 void systemd_store_remove(const char *name);
-/* The same of all that we were handed: another process of the unit gets its own. */
-void systemd_forget_stored(void);
+/* Keep fd, or nothing (-1), in place of what has that name.  Does not wait.  0, or -errno: try again. */
+int systemd_store_again(int fd, const char *name);
 /* Wait until what was sent so far has been taken.  0 or -errno. */
 int systemd_barrier(void);
 
 /* The descriptor that was kept under this name, made close-on-exec, or -ENOENT. */
 int systemd_stored(const char *name);
+/*
+ * Each of them: what was the number of the next, from *at on, which begins as 0, and its name.
+ * -ENOENT: no more.
+ */
+int systemd_stored_next(unsigned *at, char name[SYSTEMD_FD_NAME]);
 
 #endif

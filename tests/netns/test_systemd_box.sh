@@ -98,13 +98,27 @@ started_well() {
 		{ tail -5 <<<"$last"; return 1; }
 }
 check "it sends by AF_XDP, and the kernel filters" started_well etherconnd
-check "systemd keeps nothing back" is etherconnd NFileDescriptorStore 0
+# what closes slowly: two packet sockets an interface
+packet_sockets() { in_box sh -c 'tail -n +2 /proc/net/packet | wc -l'; }
+# has_sockets COUNT: so many packet sockets are left within 20 s
+has_sockets() {
+	local end=$((SECONDS + 20))
+	until [ "$(packet_sockets)" = "$1" ]; do
+		[ $SECONDS -lt $end ] || { packet_sockets; return 1; }
+		sleep 0.05
+	done
+}
+check "systemd keeps the packet sockets alone" like etherconnd NFileDescriptorStore '^4$'
 before=$(property etherconnd MainPID)
 in_box kill -KILL "$before"
 check "after a crash there is another" differs etherconnd MainPID "$before"
 check "it answers" box_wait 20 etherconnctl status
 check "as well as before" started_well etherconnd
+check "the sockets of the one before go when it has run for a while" has_sockets 4
+check "and its own are kept" like etherconnd NFileDescriptorStore '^4$'
 check "stop" sctl stop etherconnd
+check "nothing is kept over that" is etherconnd NFileDescriptorStore 0
+check "nor a socket" [ "$(packet_sockets)" = 0 ]
 check "stopped clean" is etherconnd Result success
 check "start" sctl start etherconnd
 check "is ready when start returns" status
