@@ -195,6 +195,16 @@ check "and says that it filters by itself" filters_itself
 sctl stop etherconnd
 in_box rm $dropin/nobpf.conf
 
+# ---- what no time mends, and is over at once ----
+
+write $dropin/nothing.conf <<<$'[Service]\nExecStartPre=\nExecStartPre=/nonexistent'
+sctl daemon-reload
+check "what cannot be executed does not start" fails sctl start etherconnd
+check "and is not tried for ever" like etherconnd ActiveState '^failed$'
+in_box rm $dropin/nothing.conf
+sctl daemon-reload
+sctl reset-failed etherconnd
+
 # ---- libpcap, which cannot be handed an open interface ----
 
 in_box cp /etc/etherconnd.conf /etc/etherconnd.conf.kept
