@@ -9,6 +9,7 @@
 #include "tests/frames.h"
 #include "tests/peer.h"
 #include "tests/relay_memory.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <inttypes.h>
@@ -362,9 +363,5 @@ int main(void)
 	tcase_set_timeout(tc, 3600);
 	tcase_add_test(tc, test_every_frame_once);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -10,12 +10,12 @@
  */
 #include "tests/link.h"
 #include "tests/scene.h"
+#include "tests/suite.h"
 
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -540,10 +540,8 @@ int main(void)
 				      test_shared_kinds,
 				      test_another_address,
 				      test_close_and_open_again};
-	if (!link_enter_namespace()) {
-		printf("SKIP: a network namespace of our own: %s\n", strerror(errno));
-		return 77;
-	}
+	if (!link_enter_namespace())
+		return suite_skip("a network namespace of our own: %s", strerror(errno));
 	Suite *suite = suite_create("behaviours");
 	TCase *tc = tcase_create("behaviours");
 	tcase_set_timeout(tc, 60);
@@ -552,9 +550,5 @@ int main(void)
 	for (size_t i = 0; i < sizeof(tests) / sizeof(*tests); i++)
 		tcase_add_loop_test(tc, tests[i], 0, SCENE_N_LOOPS);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

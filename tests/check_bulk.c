@@ -3,6 +3,7 @@
  */
 #include "client-lib/etherconn.h"
 #include "tests/daemon_process.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -165,9 +166,5 @@ int main(void)
 	tcase_add_test(tc, test_all_or_nothing);
 	tcase_add_test(tc, test_daemon_gone);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

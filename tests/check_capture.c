@@ -6,6 +6,7 @@
 #include "tests/frames.h"
 #include "tests/peer.h"
 #include "tests/relay_memory.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -563,9 +564,5 @@ int main(void)
 	tcase_add_test(tc, test_refused);
 	tcase_add_test(tc, test_failed_costs_nothing);
 	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

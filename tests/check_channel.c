@@ -4,6 +4,7 @@
  */
 #include "daemon/channel.h"
 #include "tests/peer.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -424,9 +425,5 @@ int main(void)
 	tcase_add_test(tc, test_waiting_for_room_is_rung);
 	tcase_add_loop_test(tc, test_lying_tx, 0, 9);
 	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

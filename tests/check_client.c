@@ -4,6 +4,7 @@
 #include "client-lib/etherconn.h"
 #include "proto/frame.h"
 #include "tests/daemon_process.h"
+#include "tests/suite.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -1038,9 +1039,5 @@ int main(void)
 	tcase_add_test(tc, test_l2_close_takes_udp_along);
 	tcase_add_test(tc, test_thousand_endpoints);
 	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

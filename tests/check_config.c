@@ -3,6 +3,7 @@
  * with which words.
  */
 #include "daemon/config.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -240,9 +241,5 @@ int main(void)
 	tcase_add_test(tc, test_command_line_over_file);
 	tcase_add_test(tc, test_sudo_serves_who_typed_it);
 	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

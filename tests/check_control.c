@@ -4,6 +4,7 @@
 #include "proto/channel.h"
 #include "proto/msg.h"
 #include "tests/daemon_process.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <dirent.h>
@@ -433,9 +434,5 @@ int main(void)
 	tcase_add_test(tc, test_too_many_clients);
 	tcase_add_test(tc, test_replies_that_are_not_taken);
 	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -3,6 +3,7 @@
  */
 #include "proto/msg.h"
 #include "tests/cardboard.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -497,10 +498,5 @@ int main(void)
 	tcase_add_test(served, test_a_restart_is_not_noticed);
 	tcase_set_timeout(served, 30);
 	suite_add_tcase(s, served);
-
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run(s);
 }

@@ -4,6 +4,7 @@
  */
 #include "proto/msg.h"
 #include "tests/cardboard.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <ctype.h>
@@ -294,10 +295,5 @@ int main(void)
 	tcase_add_test(tc, test_http_without_daemon);
 	tcase_set_timeout(tc, 30);
 	suite_add_tcase(s, tc);
-
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run(s);
 }

@@ -8,6 +8,7 @@
  */
 #include "proto/msg.h"
 #include "tests/cardboard.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -485,10 +486,5 @@ int main(void)
 	tcase_add_test(tc, test_complaints);
 	tcase_set_timeout(tc, 60);
 	suite_add_tcase(s, tc);
-
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run(s);
 }

@@ -4,6 +4,7 @@
  */
 #include "examples/dhcp.h"
 #include "examples/vlan_set.h"
+#include "tests/suite.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -193,9 +194,5 @@ int main(void)
 	tcase_add_test(tc, a_release_names_its_address);
 	tcase_add_loop_test(tc, vlan_stacks_are_read, 0, ROWS(vlan_rows));
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return suite_run(suite);
 }

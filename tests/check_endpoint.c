@@ -3,10 +3,10 @@
  */
 #include "proto/endpoint.h"
 #include "proto/stats.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define MAC "02:00:00:00:00:01"
@@ -279,9 +279,5 @@ int main(void)
 	tcase_add_test(tc, test_check);
 	tcase_add_test(tc, test_counters);
 	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

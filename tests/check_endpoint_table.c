@@ -2,6 +2,7 @@
  * check_endpoint_table.c - who gets which frame, and which claims cannot stand beside each other.
  */
 #include "daemon/endpoint_table.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -509,9 +510,5 @@ int main(void)
 	tcase_add_test(tc, test_closing_many);
 	tcase_add_test(tc, test_too_many_share);
 	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -14,6 +14,7 @@
 #include "daemon/daemon.h"
 #include "tests/daemon_process.h"
 #include "tests/relay_memory.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <dirent.h>
@@ -466,14 +467,10 @@ END_TEST
 
 int main(void)
 {
-	if (!COUNTED) {
-		printf("SKIP: the sanitizer stands where failures are made\n");
-		return 77;
-	}
-	if (getuid() != 0) {
-		printf("SKIP: the policy of the test is for root\n");
-		return 77;
-	}
+	if (!COUNTED)
+		return suite_skip("the sanitizer stands where failures are made");
+	if (getuid() != 0)
+		return suite_skip("the policy of the test is for root");
 	Suite *suite = suite_create("faults");
 	TCase *tc = tcase_create("faults");
 	tcase_add_unchecked_fixture(tc, setup, NULL);
@@ -483,9 +480,5 @@ int main(void)
 	tcase_add_test(tc, test_client_allocations);
 	tcase_add_test(tc, test_client_calls);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -6,6 +6,7 @@
  */
 #include "daemon/relay.h"
 #include "tests/frames.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -315,10 +316,8 @@ int main(void)
 	const TTest *const tests[] = {claims,        claims_are_counted, multicast,
 				      everything,    many_claims,        expressions,
 				      bad_expression};
-	if (!quiet_namespace()) {
-		printf("SKIP: a network namespace of our own: %s\n", strerror(errno));
-		return 77;
-	}
+	if (!quiet_namespace())
+		return suite_skip("a network namespace of our own: %s", strerror(errno));
 	Suite *suite = suite_create("filter");
 	TCase *tc = tcase_create("filter");
 	tcase_set_timeout(tc, 30);
@@ -326,9 +325,5 @@ int main(void)
 	for (size_t i = 0; i < sizeof(tests) / sizeof(*tests); i++)
 		tcase_add_loop_test(tc, tests[i], 0, N_BACKENDS);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

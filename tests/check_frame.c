@@ -3,6 +3,7 @@
  */
 #include "proto/frame.h"
 #include "tests/frames.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -565,9 +566,5 @@ int main(void)
 	tcase_add_loop_test(tc, test_checksum_is_completed, 0, 4);
 	tcase_add_test(tc, test_nothing_to_check);
 	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -6,6 +6,7 @@
 #include "proto/sock.h"
 #include "tests/link.h"
 #include "tests/scene.h"
+#include "tests/suite.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -462,10 +463,8 @@ int main(void)
 				      test_frames_of_this_host,
 				      test_small_buffer,
 				      test_killed_daemon_leaves_nothing};
-	if (!link_enter_namespace()) {
-		printf("SKIP: a network namespace of our own: %s\n", strerror(errno));
-		return 77;
-	}
+	if (!link_enter_namespace())
+		return suite_skip("a network namespace of our own: %s", strerror(errno));
 	Suite *suite = suite_create("go faults");
 	TCase *tc = tcase_create("go faults");
 	tcase_set_timeout(tc, 60);
@@ -473,9 +472,5 @@ int main(void)
 	for (size_t i = 0; i < sizeof(tests) / sizeof(*tests); i++)
 		tcase_add_loop_test(tc, tests[i], 0, SCENE_N_LOOPS);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

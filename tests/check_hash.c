@@ -2,6 +2,7 @@
  * check_hash.c - the daemon's hash table against a plain model, and its spread.
  */
 #include "daemon/hash.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <stdbool.h>
@@ -79,9 +80,5 @@ int main(void)
 	tcase_add_loop_test(tc, test_model, 0, 4);
 	tcase_add_test(tc, test_sequential_keys_spread);
 	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

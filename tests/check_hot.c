@@ -9,6 +9,7 @@
 #include "tests/frames.h"
 #include "tests/peer.h"
 #include "tests/relay_memory.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <signal.h>
@@ -204,9 +205,5 @@ int main(void)
 	tcase_add_loop_test(tc, test_a_million_frames, 0, 2);
 	tcase_add_test(tc, test_allocations_are_counted);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

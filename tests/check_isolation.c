@@ -3,6 +3,7 @@
  */
 #include "daemon/channel.h"
 #include "daemon/isolation.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -101,9 +102,5 @@ int main(void)
 	} else {
 		printf("SKIP: giving up privileges needs some: run as root\n");
 	}
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -2,6 +2,7 @@
  * check_json.c - reading JSON strictly and writing it plainly.
  */
 #include "proto/json.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -454,9 +455,5 @@ int main(void)
 	tcase_add_loop_test(tc, test_every_byte_is_readable, 1, 256);
 	tcase_add_test(tc, test_any_room);
 	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

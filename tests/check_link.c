@@ -6,6 +6,7 @@
 #include "daemon/netif.h"
 #include "tests/daemon_process.h"
 #include "tests/link.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -428,10 +429,8 @@ int main(void)
 {
 	Suite *suite = suite_create("link");
 	TCase *tc = tcase_create("a daemon and a client");
-	if (!link_enter_namespace()) {
-		printf("SKIP: a network namespace of our own: %s\n", strerror(errno));
-		return 77;
-	}
+	if (!link_enter_namespace())
+		return suite_skip("a network namespace of our own: %s", strerror(errno));
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, test_down_and_up, 0, N_BACKENDS);
 	tcase_add_loop_test(tc, test_answers_again, 0, N_BACKENDS);
@@ -444,9 +443,5 @@ int main(void)
 	tcase_add_loop_test(tc, test_renamed, 0, N_BACKENDS);
 	tcase_add_loop_test(tc, test_away_and_back, 0, N_BACKENDS);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -4,6 +4,7 @@
  */
 #include "daemon/loop.h"
 #include "daemon/systemd.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -349,9 +350,5 @@ int main(void)
 	    "socket activation"); /* needs no loop, and descriptor 3 for itself */
 	tcase_add_loop_test(tc, test_listen_fd, 0, 6);
 	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

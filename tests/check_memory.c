@@ -5,12 +5,12 @@
 #include "proto/channel.h"
 #include "proto/msg.h"
 #include "tests/daemon_process.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -263,9 +263,5 @@ int main(void)
 	tcase_add_test(tc, test_nothing_is_kept);
 	tcase_add_test(tc, test_liar_keeps_a_page);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

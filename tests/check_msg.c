@@ -4,6 +4,7 @@
  * another one).
  */
 #include "proto/msg.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -870,9 +871,5 @@ int main(void)
 	suite_add_tcase(s, round_trips());
 	suite_add_tcase(s, limits());
 	suite_add_tcase(s, wrong());
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -7,6 +7,7 @@
 #include "client-lib/etherconn.h"
 #include "proto/neigh.h"
 #include "tests/daemon_process.h"
+#include "tests/suite.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -15,7 +16,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define MS   INT64_C(1000000)
@@ -574,9 +574,5 @@ int main(void)
 	tcase_add_test(tc, test_families_are_not_mixed_up);
 	tcase_add_test(tc, test_stop_ends_what_waits);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

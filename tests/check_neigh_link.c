@@ -9,6 +9,7 @@
  */
 #include "tests/link.h"
 #include "tests/scene.h"
+#include "tests/suite.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -243,10 +244,8 @@ END_TEST
 
 int main(void)
 {
-	if (!link_enter_namespace()) {
-		printf("SKIP: a network namespace of our own: %s\n", strerror(errno));
-		return 77;
-	}
+	if (!link_enter_namespace())
+		return suite_skip("a network namespace of our own: %s", strerror(errno));
 	Suite *suite = suite_create("neigh link");
 	TCase *tc = tcase_create("neigh link");
 	tcase_set_timeout(tc, 60);
@@ -257,9 +256,5 @@ int main(void)
 	tcase_add_loop_test(tc, test_close_after_send, 0, SCENE_N_LOOPS);
 	tcase_add_loop_test(tc, test_nobody_answers, 0, 2);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

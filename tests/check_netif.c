@@ -2,6 +2,7 @@
  * check_netif.c - what netif_query() says of interfaces that are there, and that are not.
  */
 #include "daemon/netif.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -161,10 +162,8 @@ END_TEST
 
 int main(void)
 {
-	if (unshare(CLONE_NEWNET) < 0) {
-		printf("SKIP: a network namespace of our own: %s\n", strerror(errno));
-		return 77;
-	}
+	if (unshare(CLONE_NEWNET) < 0)
+		return suite_skip("a network namespace of our own: %s", strerror(errno));
 	Suite *suite = suite_create("netif");
 	TCase *tc = tcase_create("query");
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -176,9 +175,5 @@ int main(void)
 	tcase_add_test(tc, tells_when_news_were_lost);
 	tcase_add_test(tc, needs_no_privilege);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

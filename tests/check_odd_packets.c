@@ -6,6 +6,7 @@
 #include "tests/daemon_process.h"
 #include "tests/frames.h"
 #include "tests/link.h"
+#include "tests/suite.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -411,10 +412,8 @@ END_TEST
 
 int main(void)
 {
-	if (!link_enter_namespace()) {
-		printf("SKIP: a network namespace of our own: %s\n", strerror(errno));
-		return 77;
-	}
+	if (!link_enter_namespace())
+		return suite_skip("a network namespace of our own: %s", strerror(errno));
 	Suite *suite = suite_create("odd packets");
 	TCase *tc = tcase_create("odd packets");
 	tcase_set_timeout(tc, 30);
@@ -426,9 +425,5 @@ int main(void)
 	tcase_add_loop_test(tc, test_unfinished_sums, 0, 2 * N_BACKENDS);
 	tcase_add_loop_test(tc, test_jumbo, 0, 2 * N_BACKENDS);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

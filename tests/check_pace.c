@@ -3,9 +3,9 @@
  * clock under load.
  */
 #include "proto/pace.h"
+#include "tests/suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 
 #define US 1000
 
@@ -87,9 +87,5 @@ int main(void)
 	tcase_add_test(tc, test_end_of_load);
 	tcase_add_test(tc, test_first_burst);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

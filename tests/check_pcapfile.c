@@ -3,6 +3,7 @@
  */
 #include "daemon/relay.h"
 #include "tests/frames.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -210,9 +211,5 @@ int main(void)
 	tcase_add_test(tc, test_nowhere_to_send);
 	tcase_add_test(tc, test_says_why_not);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -5,6 +5,7 @@
 #include "daemon/bucket.h"
 #include "daemon/policy.h"
 #include "proto/neigh.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -694,9 +695,5 @@ int main(void)
 	tcase_add_test(tc, test_bucket);
 	tcase_add_loop_test(tc, test_bucket_is_exact, 0, 5);
 	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -10,6 +10,7 @@
 #include "proto/msg.h"
 #include "tests/daemon_process.h"
 #include "tests/hostile.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -607,9 +608,5 @@ int main(void)
 	TCase *alone = tcase_create("without a daemon");
 	tcase_add_test(alone, test_lines_per_second);
 	suite_add_tcase(s, alone);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

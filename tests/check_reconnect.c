@@ -7,6 +7,7 @@
 #include "proto/channel.h"
 #include "proto/msg.h"
 #include "tests/daemon_process.h"
+#include "tests/suite.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -921,9 +922,5 @@ int main(void)
 	tcase_add_test(tc, test_another_version);
 	tcase_add_loop_test(tc, test_nothing_leaks, 0, 2);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

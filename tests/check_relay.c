@@ -9,6 +9,7 @@
  */
 #include "daemon/afxdp_send.h"
 #include "daemon/relay.h"
+#include "tests/suite.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -1139,15 +1140,9 @@ static TCase *all_tests(void)
 
 int main(void)
 {
-	if (!quiet_namespace()) {
-		printf("SKIP: a network namespace of our own: %s\n", strerror(errno));
-		return 77;
-	}
+	if (!quiet_namespace())
+		return suite_skip("a network namespace of our own: %s", strerror(errno));
 	Suite *suite = suite_create("relay");
 	suite_add_tcase(suite, all_tests());
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

@@ -2,6 +2,7 @@
  * check_ring.c - proto/channel.h: index arithmetic, padding, and every lie a peer may tell.
  */
 #include "proto/channel.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -313,9 +314,5 @@ int main(void)
 	tcase_add_test(tc, test_lying_record);
 	tcase_add_test(tc, test_ring_sizes);
 	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

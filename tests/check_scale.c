@@ -9,6 +9,7 @@
 #include "tests/daemon_process.h"
 #include "tests/frames.h"
 #include "tests/link.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -502,10 +503,8 @@ END_TEST
 
 int main(void)
 {
-	if (!link_enter_namespace()) {
-		printf("SKIP: a network namespace of our own: %s\n", strerror(errno));
-		return 77;
-	}
+	if (!link_enter_namespace())
+		return suite_skip("a network namespace of our own: %s", strerror(errno));
 	Suite *suite = suite_create("scale");
 	TCase *tc = tcase_create("scale");
 	tcase_set_timeout(tc, 50 + 10 * SLOWER);
@@ -519,9 +518,5 @@ int main(void)
 	tcase_add_test(tc, test_unread_queues_are_bounded);
 	tcase_add_loop_test(tc, test_every_frame_is_counted, 0, N_BACKENDS);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

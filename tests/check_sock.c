@@ -3,6 +3,7 @@
  * what becomes of descriptors.
  */
 #include "proto/sock.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <dirent.h>
@@ -401,9 +402,5 @@ int main(void)
 	tcase_add_test(tc, test_descriptors_of_too_long_a_message);
 	tcase_add_test(tc, test_no_descriptors_after_a_failure);
 	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

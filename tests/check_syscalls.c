@@ -7,6 +7,7 @@
 #include "daemon/names.h"
 #include "daemon/syscalls.h"
 #include "tests/daemon_process.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -254,8 +255,7 @@ END_TEST
 int main(void)
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	printf("SKIP: a sanitizer makes system calls of its own: none are filtered\n");
-	return 77;
+	return suite_skip("a sanitizer makes system calls of its own: none are filtered");
 #endif
 	Suite *s = suite_create("syscalls");
 	TCase *tc = tcase_create("syscalls");
@@ -267,9 +267,5 @@ int main(void)
 	tcase_add_test(tc, test_what_it_lives_of);
 	tcase_add_test(tc, test_daemon_has_it);
 	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

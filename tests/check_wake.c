@@ -7,11 +7,11 @@
  * two processes without the fences (tests/wake_without_fence.c) are the negative control:
  * there, wakes must be lost, or this test could not see them.
  */
+#include "tests/suite.h"
 #include "tests/wake.h"
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #define SLEEPS          200000
@@ -39,20 +39,14 @@ END_TEST
 
 int main(void)
 {
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 2) {
-		printf("SKIP: one processor: stores and loads of two processes cannot "
-		       "cross\n");
-		return 77;
-	}
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		return suite_skip("one processor: stores and loads of two processes "
+				  "cannot cross");
 	Suite *s = suite_create("wake");
 	TCase *tc = tcase_create("wake");
 	tcase_set_timeout(tc, 100);
 	tcase_add_test(tc, test_no_wake_is_lost);
 	tcase_add_test(tc, test_negative_control);
 	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

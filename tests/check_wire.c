@@ -4,13 +4,13 @@
  */
 #include "tests/link.h"
 #include "tests/scene.h"
+#include "tests/suite.h"
 
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -372,10 +372,8 @@ int main(void)
 				      test_ttl_and_traffic_class,
 				      test_too_long,
 				      test_down_and_up};
-	if (!link_enter_namespace()) {
-		printf("SKIP: a network namespace of our own: %s\n", strerror(errno));
-		return 77;
-	}
+	if (!link_enter_namespace())
+		return suite_skip("a network namespace of our own: %s", strerror(errno));
 	Suite *suite = suite_create("wire");
 	TCase *tc = tcase_create("wire");
 	tcase_set_timeout(tc, 60);
@@ -383,9 +381,5 @@ int main(void)
 	for (size_t i = 0; i < sizeof(tests) / sizeof(*tests); i++)
 		tcase_add_loop_test(tc, tests[i], 0, SCENE_N_LOOPS);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }
