@@ -540,8 +540,7 @@ int main(void)
 				      test_shared_kinds,
 				      test_another_address,
 				      test_close_and_open_again};
-	if (!link_enter_namespace())
-		return suite_skip("a network namespace of our own: %s", strerror(errno));
+	link_enter_namespace();
 	Suite *suite = suite_create("behaviours");
 	TCase *tc = tcase_create("behaviours");
 	tcase_set_timeout(tc, 60);

@@ -6,6 +6,7 @@
  */
 #include "daemon/relay.h"
 #include "tests/frames.h"
+#include "tests/link.h"
 #include "tests/suite.h"
 
 #include <check.h>
@@ -14,7 +15,6 @@
 #include <linux/if_packet.h>
 #include <arpa/inet.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -304,20 +304,12 @@ START_TEST(bad_expression)
 }
 END_TEST
 
-/* One where no kernel speaks unasked. */
-static bool quiet_namespace(void)
-{
-	return unshare(CLONE_NEWNET) == 0 &&
-	       system("echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6") == 0;
-}
-
 int main(void)
 {
 	const TTest *const tests[] = {claims,        claims_are_counted, multicast,
 				      everything,    many_claims,        expressions,
 				      bad_expression};
-	if (!quiet_namespace())
-		return suite_skip("a network namespace of our own: %s", strerror(errno));
+	link_enter_namespace();
 	Suite *suite = suite_create("filter");
 	TCase *tc = tcase_create("filter");
 	tcase_set_timeout(tc, 30);

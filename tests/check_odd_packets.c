@@ -11,7 +11,6 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -412,8 +411,7 @@ END_TEST
 
 int main(void)
 {
-	if (!link_enter_namespace())
-		return suite_skip("a network namespace of our own: %s", strerror(errno));
+	link_enter_namespace();
 	Suite *suite = suite_create("odd packets");
 	TCase *tc = tcase_create("odd packets");
 	tcase_set_timeout(tc, 30);

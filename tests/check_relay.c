@@ -9,6 +9,7 @@
  */
 #include "daemon/afxdp_send.h"
 #include "daemon/relay.h"
+#include "tests/link.h"
 #include "tests/suite.h"
 
 #include <arpa/inet.h>
@@ -20,7 +21,6 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -677,7 +677,6 @@ START_TEST(up_without_a_frame)
 }
 END_TEST
 
-/* What could not be sent is lost: it does not leave later, and it fills up nothing. */
 /* A ring of larger slots takes the place of one where frames lie that nobody has seen. */
 START_TEST(a_grown_mtu_loses_by_the_count)
 {
@@ -746,6 +745,7 @@ START_TEST(a_ring_that_cannot_grow)
 }
 END_TEST
 
+/* What could not be sent is lost: it does not leave later, and it fills up nothing. */
 START_TEST(lost_is_lost)
 {
 	enum { BURSTS = 40, ROUNDS = 3 };
@@ -1082,13 +1082,6 @@ static bool have_af_xdp(void)
 	return fd >= 0;
 }
 
-/* Own frames of the kernel (neighbour discovery) would disturb the order of things. */
-static bool quiet_namespace(void)
-{
-	return unshare(CLONE_NEWNET) == 0 &&
-	       system("echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6") == 0;
-}
-
 static TCase *all_tests(void)
 {
 	const TTest *const receiving[] = {
@@ -1140,8 +1133,7 @@ static TCase *all_tests(void)
 
 int main(void)
 {
-	if (!quiet_namespace())
-		return suite_skip("a network namespace of our own: %s", strerror(errno));
+	link_enter_namespace();
 	Suite *suite = suite_create("relay");
 	suite_add_tcase(suite, all_tests());
 	return suite_run(suite);

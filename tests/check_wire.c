@@ -372,8 +372,7 @@ int main(void)
 				      test_ttl_and_traffic_class,
 				      test_too_long,
 				      test_down_and_up};
-	if (!link_enter_namespace())
-		return suite_skip("a network namespace of our own: %s", strerror(errno));
+	link_enter_namespace();
 	Suite *suite = suite_create("wire");
 	TCase *tc = tcase_create("wire");
 	tcase_set_timeout(tc, 60);

@@ -4,8 +4,10 @@
 #include "tests/link.h"
 
 #include "daemon/netif.h"
+#include "tests/suite.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
@@ -30,10 +32,11 @@ static void sh(const char *command)
 	}
 }
 
-bool link_enter_namespace(void)
+void link_enter_namespace(void)
 {
-	return unshare(CLONE_NEWNET) == 0 &&
-	       system("echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6") == 0;
+	if (unshare(CLONE_NEWNET) < 0 ||
+	    system("echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6") != 0)
+		exit(suite_skip("a network namespace of our own: %s", strerror(errno)));
 }
 
 /*

@@ -12,8 +12,11 @@
 #define LINK_PEER_IF "lb"
 #define LINK_ROOM    9300 /* of the longest frame */
 
-/* A namespace where no kernel speaks unasked.  False with errno if that needs more privilege. */
-bool link_enter_namespace(void);
+/*
+ * First in main(): into a namespace where no kernel speaks unasked.  Where that needs more
+ * privilege than there is, the program ends here, as skipped.
+ */
+void link_enter_namespace(void);
 
 /* The pair, up, of this MTU; one that is left of before is removed.  Aborts if it cannot be. */
 void link_make(unsigned mtu);
