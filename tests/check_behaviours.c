@@ -8,7 +8,6 @@
  * "Not delivered" is shown without waiting: behind the frame of a row comes a marker, and by
  * the time it is there the frame has been lost, with the counter that names why.
  */
-#include "tests/link.h"
 #include "tests/scene.h"
 #include "tests/suite.h"
 
@@ -19,16 +18,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
-
-static void setup(void)
-{
-	link_make(1504); /* full frames with two tags */
-}
-
-static void teardown(void)
-{
-	link_remove();
-}
 
 /* ---- the table ---- */
 
@@ -530,7 +519,8 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = {test_filter_blocks,
+	const TTest *const tests[] = {test_rows,
+				      test_filter_blocks,
 				      test_default_and_mirror,
 				      test_broadcast_is_one_record,
 				      test_one_descriptor,
@@ -540,14 +530,12 @@ int main(void)
 				      test_shared_kinds,
 				      test_another_address,
 				      test_close_and_open_again};
-	link_enter_namespace();
-	Suite *suite = suite_create("behaviours");
-	TCase *tc = tcase_create("behaviours");
-	tcase_set_timeout(tc, 60);
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_loop_test(tc, test_rows, 0, SCENE_N_LOOPS + 2); /* memory, too */
-	for (size_t i = 0; i < sizeof(tests) / sizeof(*tests); i++)
-		tcase_add_loop_test(tc, tests[i], 0, SCENE_N_LOOPS);
-	suite_add_tcase(suite, tc);
+	/* full frames with two tags */
+	Suite *suite = link_suite("behaviours", 1504, SCENE_N_LOOPS, tests,
+				  sizeof(tests) / sizeof(*tests));
+	TCase *memory = tcase_create("memory");
+	tcase_set_timeout(memory, 60);
+	tcase_add_loop_test(memory, test_rows, SCENE_N_LOOPS, SCENE_N_LOOPS + 2);
+	suite_add_tcase(suite, memory);
 	return suite_run(suite);
 }

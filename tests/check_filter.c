@@ -2,7 +2,7 @@
  * check_filter.c - what the kernel hands over, and what it keeps to itself: the filter made of
  * claims, and filters in libpcap's words, over a real link and each back-end.
  *
- *   fa <=== veth ===> fb    in a network namespace of its own; needs root
+ *   the relay -> la <=== veth ===> lb <- raw socket    in a network namespace of its own
  */
 #include "daemon/relay.h"
 #include "tests/frames.h"
@@ -11,69 +11,31 @@
 
 #include <check.h>
 #include <errno.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
-#include <arpa/inet.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-static const char *const backends[] = {"af_packet", "af_packet_v3", "pcap"};
-#define N_BACKENDS 3
 
 static struct relay relay;
-static int peer; /* raw socket on fb */
-
-static void sh(const char *command)
-{
-	ck_assert_msg(system(command) == 0, "%s", command);
-}
-
-static void setup(void)
-{
-	struct netif fb;
-	sh("ip link del fa 2>/dev/null || true");
-	sh("ip link add fa type veth peer name fb && ip link set fa up && ip link set fb "
-	   "up");
-	ck_assert_int_eq(netif_query("fb", &fb), 0);
-	peer = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_ifindex = fb.index};
-	ck_assert_int_eq(bind(peer, (struct sockaddr *)&address, sizeof(address)), 0);
-}
-
-static void teardown(void)
-{
-	close(peer);
-	sh("ip link del fa");
-}
 
 static int open_with(const char *filter, int backend, char *text, size_t room)
 {
-	struct relay_config config = {.interface = "fa",
-				      .backend = backends[backend],
+	struct relay_config config = {.interface = LINK_IF,
+				      .backend = link_backends[backend],
 				      .promiscuous = true,
 				      .filter = filter};
 	return relay_open(&relay, &config, text, room);
 }
 
-static void send_frame(const struct test_frame *f)
-{
-	uint8_t frame[ECP_FRAME_MAX];
-	uint32_t len = test_frame_build(f, frame);
-	ck_assert_int_eq(send(peer, frame, len, 0), (ssize_t)len);
-}
-
 static void send_to(const char *to, uint16_t outer_tpid, uint16_t inner_tpid)
 {
 	static const uint8_t payload[46];
-	send_frame(&(struct test_frame){.to = to,
-					.tpid = {outer_tpid, inner_tpid},
-					.ethertype = 0x88b5,
-					.payload = payload,
-					.len = sizeof(payload)});
+	uint8_t frame[ECP_FRAME_MAX];
+	const struct test_frame f = {.to = to,
+				     .tpid = {outer_tpid, inner_tpid},
+				     .ethertype = 0x88b5,
+				     .payload = payload,
+				     .len = sizeof(payload)};
+	link_send(frame, test_frame_build(&f, frame));
 }
 
 /* The marker is let through by every filter of this file; it ends what is looked at. */
@@ -309,13 +271,6 @@ int main(void)
 	const TTest *const tests[] = {claims,        claims_are_counted, multicast,
 				      everything,    many_claims,        expressions,
 				      bad_expression};
-	link_enter_namespace();
-	Suite *suite = suite_create("filter");
-	TCase *tc = tcase_create("filter");
-	tcase_set_timeout(tc, 30);
-	tcase_add_checked_fixture(tc, setup, teardown);
-	for (size_t i = 0; i < sizeof(tests) / sizeof(*tests); i++)
-		tcase_add_loop_test(tc, tests[i], 0, N_BACKENDS);
-	suite_add_tcase(suite, tc);
-	return suite_run(suite);
+	return suite_run(link_suite("filter", 1500, LINK_N_BACKENDS, tests,
+				    sizeof(tests) / sizeof(*tests)));
 }

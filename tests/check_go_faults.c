@@ -4,7 +4,6 @@
  */
 #include "proto/msg.h"
 #include "proto/sock.h"
-#include "tests/link.h"
 #include "tests/scene.h"
 #include "tests/suite.h"
 
@@ -30,16 +29,6 @@
 #define MS   INT64_C(1000000)
 #define SOON (5000 * MS)
 #define TYPE 0x88b5
-
-static void setup(void)
-{
-	link_make(1500);
-}
-
-static void teardown(void)
-{
-	link_remove();
-}
 
 static struct test_frame datagram(void)
 {
@@ -462,13 +451,6 @@ int main(void)
 				      test_frames_of_this_host,
 				      test_small_buffer,
 				      test_killed_daemon_leaves_nothing};
-	link_enter_namespace();
-	Suite *suite = suite_create("go faults");
-	TCase *tc = tcase_create("go faults");
-	tcase_set_timeout(tc, 60);
-	tcase_add_checked_fixture(tc, setup, teardown);
-	for (size_t i = 0; i < sizeof(tests) / sizeof(*tests); i++)
-		tcase_add_loop_test(tc, tests[i], 0, SCENE_N_LOOPS);
-	suite_add_tcase(suite, tc);
-	return suite_run(suite);
+	return suite_run(link_suite("go faults", 1500, SCENE_N_LOOPS, tests,
+				    sizeof(tests) / sizeof(*tests)));
 }

@@ -31,11 +31,6 @@ static struct daemon_process server;
 static struct ec_relay *relay;
 static struct ec_l2 *l2;
 
-static void sh(const char *command)
-{
-	ck_assert_msg(system(command) == 0, "%s", command);
-}
-
 static void begin(int backend)
 {
 	static const uint16_t types[] = {TYPE};

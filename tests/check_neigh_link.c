@@ -7,7 +7,6 @@
  *
  * The kernel has 10.0.0.9 and fd00::9 on the link, and 192.0.2.1 and 2001:db8::1 behind it.
  */
-#include "tests/link.h"
 #include "tests/scene.h"
 #include "tests/suite.h"
 
@@ -22,11 +21,6 @@
 #define MS   INT64_C(1000000)
 #define BOTH (EC_L2_RESOLVE | EC_L2_ANSWER)
 
-static void sh(const char *command)
-{
-	ck_assert_msg(system(command) == 0, "%s", command);
-}
-
 static void setup(void)
 {
 	link_make(1500);
@@ -36,11 +30,6 @@ static void setup(void)
 	   "ip addr add fd00::9/64 dev " LINK_PEER_IF " nodad && "
 	   "ip addr replace 192.0.2.1/32 dev lo && "
 	   "ip addr replace 2001:db8::1/128 dev lo nodad");
-}
-
-static void teardown(void)
-{
-	link_remove();
 }
 
 static struct sockaddr_storage to_sockaddr(const char *four, const char *six, uint16_t port)
@@ -246,7 +235,7 @@ int main(void)
 	Suite *suite = suite_create("neigh link");
 	TCase *tc = tcase_create("neigh link");
 	tcase_set_timeout(tc, 60);
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, setup, link_remove);
 	tcase_add_loop_test(tc, test_first_datagrams_wait, 0, SCENE_N_LOOPS);
 	tcase_add_loop_test(tc, test_gateway, 0, SCENE_N_LOOPS);
 	tcase_add_loop_test(tc, test_kernel_asks, 0, SCENE_N_LOOPS);

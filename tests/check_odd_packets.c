@@ -303,11 +303,6 @@ START_TEST(test_no_sum)
 }
 END_TEST
 
-static void sh(const char *command)
-{
-	ck_assert_msg(system(command) == 0, "%s", command);
-}
-
 /* A kernel at the other end, with everything it would leave to hardware. */
 static int kernel_peer(bool six, int type, struct sockaddr_storage *to)
 {

@@ -51,11 +51,6 @@ static int peer; /* raw socket on rb */
 
 /* ---- the link and its ends ---- */
 
-static void sh(const char *command)
-{
-	ck_assert_msg(system(command) == 0, "%s", command);
-}
-
 static int64_t now_ms(void)
 {
 	struct timespec t;

@@ -2,7 +2,6 @@
  * check_wire.c - how frames look on a real link: what a received one tells of itself, and that what
  * leaves is what a kernel would send; over every back-end, with IPv4 and with IPv6.
  */
-#include "tests/link.h"
 #include "tests/scene.h"
 #include "tests/suite.h"
 
@@ -13,16 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-static void setup(void)
-{
-	link_make(1504); /* full frames with two tags */
-}
-
-static void teardown(void)
-{
-	link_remove();
-}
 
 /* ---- what a received frame tells ---- */
 
@@ -240,7 +229,7 @@ START_TEST(test_udp_round_trip)
 	struct sockaddr_storage to, from;
 	char buf[100];
 	scene_start(_i);
-	daemon_process_start_on(&far, LINK_PEER_IF, scene_backends[_i / 2]);
+	daemon_process_start_on(&far, LINK_PEER_IF, link_backends[_i / 2]);
 	struct ec_relay *mine = scene.relay, *yours = scene_connect(&far);
 	struct ec_udp *a = scene_udp(scene_l2(MAC "|1|2", EC_L2_MULTICAST, 0),
 				     scene_address("me:1000", here), 0);
@@ -372,13 +361,7 @@ int main(void)
 				      test_ttl_and_traffic_class,
 				      test_too_long,
 				      test_down_and_up};
-	link_enter_namespace();
-	Suite *suite = suite_create("wire");
-	TCase *tc = tcase_create("wire");
-	tcase_set_timeout(tc, 60);
-	tcase_add_checked_fixture(tc, setup, teardown);
-	for (size_t i = 0; i < sizeof(tests) / sizeof(*tests); i++)
-		tcase_add_loop_test(tc, tests[i], 0, SCENE_N_LOOPS);
-	suite_add_tcase(suite, tc);
-	return suite_run(suite);
+	/* full frames with two tags */
+	return suite_run(
+	    link_suite("wire", 1504, SCENE_N_LOOPS, tests, sizeof(tests) / sizeof(*tests)));
 }

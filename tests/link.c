@@ -22,14 +22,13 @@
 
 #define WAIT_MS 5000
 
+const char *const link_backends[] = {"af_packet", "af_packet_v3", "pcap"};
 static int peer = -1;
+static unsigned suite_mtu;
 
-static void sh(const char *command)
+void sh(const char *command)
 {
-	if (system(command) != 0) {
-		fprintf(stderr, "failed: %s\n", command);
-		abort();
-	}
+	ck_assert_msg(system(command) == 0, "%s", command);
 }
 
 void link_enter_namespace(void)
@@ -40,16 +39,16 @@ void link_enter_namespace(void)
 }
 
 /*
- * Until both ends run, or no longer do.  The kernel connects the other end's queue a while after
- * the carrier has come, says so in its flags, and drops what is sent before without a word.
+ * The kernel connects the other end's queue a while after the carrier has come, says so in its
+ * flags, and drops what is sent before without a word.
  */
-static void wait_until(bool running)
+void link_await(bool up)
 {
 	const struct timespec pause = {.tv_nsec = 1000000};
 	struct netif a, b;
 	for (unsigned i = 0; i < WAIT_MS; i++) {
 		if (netif_query(LINK_IF, &a) == 0 && netif_query(LINK_PEER_IF, &b) == 0 &&
-		    a.up == running && b.up == running)
+		    a.up == up && b.up == up)
 			return;
 		nanosleep(&pause, NULL);
 	}
@@ -82,7 +81,7 @@ void link_make(unsigned mtu)
 		 " mtu %u && ip link set " LINK_IF " up && ip link set " LINK_PEER_IF " up",
 		 mtu, mtu);
 	sh(command);
-	wait_until(true);
+	link_await(true);
 	peer = peer_open();
 }
 
@@ -94,10 +93,30 @@ void link_remove(void)
 	sh("ip link del " LINK_IF " 2>/dev/null || true");
 }
 
+static void make_for_test(void)
+{
+	link_make(suite_mtu);
+}
+
+Suite *link_suite(const char *name, unsigned mtu, int loops, const TTest *const *tests,
+		  size_t n)
+{
+	link_enter_namespace();
+	Suite *suite = suite_create(name);
+	TCase *tc = tcase_create(name);
+	suite_mtu = mtu;
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, make_for_test, link_remove);
+	for (size_t i = 0; i < n; i++)
+		tcase_add_loop_test(tc, tests[i], 0, loops);
+	suite_add_tcase(suite, tc);
+	return suite;
+}
+
 void link_set(bool up)
 {
 	sh(up ? "ip link set " LINK_IF " up" : "ip link set " LINK_IF " down");
-	wait_until(up);
+	link_await(up);
 }
 
 void link_send(const void *frame, uint32_t len)

@@ -3,15 +3,12 @@
  */
 #include "tests/scene.h"
 
-#include "tests/link.h"
-
 #include <arpa/inet.h>
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-const char *const scene_backends[] = {"af_packet", "af_packet_v3", "pcap", "memory"};
 struct scene scene;
 
 struct ec_relay *scene_connect(const struct daemon_process *d)
@@ -32,7 +29,7 @@ void scene_start_filtered(int loop, const char *filter)
 		scene.sender = scene_connect(&scene.served);
 	} else {
 		daemon_process_start_filtered(&scene.served, LINK_IF,
-					      scene_backends[loop / 2], filter);
+					      link_backends[loop / 2], filter);
 	}
 	scene.relay = scene_connect(&scene.served);
 }

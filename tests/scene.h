@@ -13,12 +13,11 @@
 #include "client-lib/etherconn.h"
 #include "tests/daemon_process.h"
 #include "tests/frames.h"
+#include "tests/link.h"
 
-/* The back-ends; a loop number is twice its index, and one more for IPv6. */
-extern const char *const scene_backends[];
-#define SCENE_N_BACKENDS 3 /* with a link */
-#define SCENE_MEMORY     3 /* and the one without */
-#define SCENE_N_LOOPS    (2 * SCENE_N_BACKENDS)
+/* A loop number is twice the index of a back-end, and one more for IPv6. */
+#define SCENE_MEMORY  LINK_N_BACKENDS /* the one without a link */
+#define SCENE_N_LOOPS (2 * LINK_N_BACKENDS)
 
 #define MAC    "02:00:00:00:00:01"
 #define OTHER  "02:00:00:00:00:02"
