@@ -2,10 +2,8 @@
  * check_link.c - an interface that goes down, comes back, is deleted and made again, renamed,
  * made wider or narrower, while a client uses it: it is told, and goes on.
  */
-#include "client-lib/etherconn.h"
 #include "daemon/netif.h"
-#include "tests/daemon_process.h"
-#include "tests/link.h"
+#include "tests/scene.h"
 #include "tests/suite.h"
 
 #include <check.h>
@@ -19,39 +17,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MAC  "02:00:00:00:00:01"
 #define TYPE 0x88b5
 #define SOON INT64_C(5000000000)
 
-static const char *const backends[] = {"af_packet", "af_packet_v3", "pcap"};
-enum { AF_PACKET_V2, AF_PACKET_V3, PCAP, N_BACKENDS };
 static const uint8_t mac[6] = {2, 0, 0, 0, 0, 1}, peer_mac[6] = {2, 0, 0, 0, 0, 2};
 
-static struct daemon_process server;
-static struct ec_relay *relay;
 static struct ec_l2 *l2;
 
 static void begin(int backend)
 {
-	static const uint16_t types[] = {TYPE};
-	struct ec_relay_opts relay_opts = EC_RELAY_OPTS;
-	struct ec_l2_opts opts = EC_L2_OPTS;
-	struct ec_l2addr addr;
-	link_make(1500);
-	daemon_process_start_on(&server, LINK_IF, backends[backend]);
-	relay_opts.socket = server.sock;
-	opts.ethertypes = types;
-	opts.n_ethertypes = 1;
-	ck_assert_int_eq(ec_relay_open(&relay, NULL, &relay_opts), 0);
-	ck_assert_int_eq(ec_l2addr_parse(MAC, &addr), 0);
-	ck_assert_int_eq(ec_l2_open(&l2, relay, &addr, &opts), 0);
-}
-
-static void end(void)
-{
-	ec_relay_close(relay);
-	ck_assert_int_eq(daemon_process_stop(&server), 0);
-	link_remove();
+	scene_start(2 * backend);
+	l2 = scene_l2(MAC, 0, TYPE);
 }
 
 /* Wait, as an event-driven program does, until the link is so. */
@@ -59,12 +35,12 @@ static struct ec_link await(bool up, uint32_t mtu)
 {
 	struct ec_link link;
 	struct ec_frame frame;
-	struct pollfd p = {.fd = ec_relay_fd(relay), .events = POLLIN};
-	for (ec_relay_link(relay, &link); link.up != up || link.mtu != mtu;
-	     ec_relay_link(relay, &link)) {
+	struct pollfd p = {.fd = ec_relay_fd(scene.relay), .events = POLLIN};
+	for (ec_relay_link(scene.relay, &link); link.up != up || link.mtu != mtu;
+	     ec_relay_link(scene.relay, &link)) {
 		ck_assert_msg(poll(&p, 1, 5000) == 1, "no event: up %d, MTU %u", link.up,
 			      link.mtu);
-		ck_assert_int_ge(ec_relay_recv(relay, &frame, 1, 0), 0);
+		ck_assert_int_ge(ec_relay_recv(scene.relay, &frame, 1, 0), 0);
 	}
 	return link;
 }
@@ -114,7 +90,7 @@ static void expect_down(void)
 static void expect_all_counted(void)
 {
 	struct ecp_relay_stats s;
-	daemon_process_stats(&server, &s);
+	daemon_process_stats(&scene.served, &s);
 	ck_assert_uint_eq(s.tx_offered, s.tx + s.tx_down + s.tx_error + s.tx_oversize +
 					    s.tx_closed + s.tx_invalid);
 	ck_assert_uint_eq(s.rx_offered, s.rx + s.rx_miss + s.rx_oversize +
@@ -125,7 +101,7 @@ START_TEST(test_down_and_up)
 {
 	struct ec_link link;
 	begin(_i);
-	ec_relay_link(relay, &link);
+	ec_relay_link(scene.relay, &link);
 	ck_assert(link.up);
 	ck_assert_uint_eq(link.changes, 0);
 	exchange(100);
@@ -138,7 +114,7 @@ START_TEST(test_down_and_up)
 		ck_assert_uint_eq(await(true, 1500).changes, 2 * round);
 	}
 	expect_all_counted();
-	end();
+	scene_stop();
 }
 END_TEST
 
@@ -149,35 +125,30 @@ START_TEST(test_answers_again)
 	    255, 255, 255, 255, 255, 255, 2,  0, 0, 0, 0, 2, 8, 6, /* Ethernet */
 	    0,   1,   8,   0,   6,   4,   0,  1,                   /* who has */
 	    2,   0,   0,   0,   0,   2,   10, 0, 0, 2, 0, 0, 0, 0, 0, 0, 10, 0, 0, 1};
-	struct ec_l2_opts opts = EC_L2_OPTS;
-	struct ec_l2addr addr;
-	struct ec_l2 *answering;
-	struct ec_udp *udp;
 	struct ec_frame frame;
 	struct ec_relay_stats stats;
 	uint8_t got[LINK_ROOM];
 	begin(_i);
-	opts.flags = EC_L2_MULTICAST | EC_L2_ANSWER;
-	ck_assert_int_eq(ec_l2addr_parse("02:00:00:00:00:03", &addr), 0);
-	ck_assert_int_eq(ec_l2_open(&answering, relay, &addr, &opts), 0);
-	ck_assert_int_eq(ec_udp_open(&udp, answering, "10.0.0.1:7", NULL), 0);
+	struct ec_l2 *answering =
+	    scene_l2("02:00:00:00:00:03", EC_L2_MULTICAST | EC_L2_ANSWER, 0);
+	scene_udp(answering, "10.0.0.1:7", 0);
 	link_set(false);
 	await(false, 1500);
 	expect_down();
-	struct pollfd p = {.fd = ec_relay_fd(relay), .events = POLLIN};
+	struct pollfd p = {.fd = ec_relay_fd(scene.relay), .events = POLLIN};
 	link_set(true);
 	ck_assert_int_eq(poll(&p, 1, 5000), 1);
 	link_forget();
 	link_send(request, sizeof(request));
 	do {
 		ck_assert_int_eq(poll(&p, 1, 5000), 1);
-		ck_assert_int_eq(ec_relay_recv(relay, &frame, 1, 0), 0);
-		ec_relay_stats(relay, &stats);
+		ck_assert_int_eq(ec_relay_recv(scene.relay, &frame, 1, 0), 0);
+		ec_relay_stats(scene.relay, &stats);
 	} while (stats.rx == 0);
 	ck_assert_uint_ge(link_receive(got), 42);
 	ck_assert_uint_eq(got[21], 2); /* is at */
-	ck_assert_mem_eq(got + 22, addr.mac, 6);
-	end();
+	ck_assert_mem_eq(got + 22, ec_l2_addr(answering)->mac, 6);
+	scene_stop();
 }
 END_TEST
 
@@ -191,7 +162,7 @@ START_TEST(test_carrier)
 	await(true, 1500);
 	exchange(100);
 	expect_all_counted();
-	end();
+	scene_stop();
 }
 END_TEST
 
@@ -200,7 +171,7 @@ static void expect_mac_of_now(void)
 {
 	struct ec_link link;
 	struct netif now;
-	ec_relay_link(relay, &link);
+	ec_relay_link(scene.relay, &link);
 	ck_assert_int_eq(netif_query(LINK_IF, &now), 0);
 	ck_assert_mem_eq(link.mac, now.mac, sizeof(now.mac));
 }
@@ -218,7 +189,7 @@ START_TEST(test_made_again)
 		expect_mac_of_now();
 	}
 	expect_all_counted();
-	end();
+	scene_stop();
 }
 END_TEST
 
@@ -228,17 +199,17 @@ START_TEST(test_mac)
 	struct pollfd p = {.fd = -1, .events = POLLIN};
 	begin(_i);
 	expect_mac_of_now();
-	p.fd = ec_relay_fd(relay);
+	p.fd = ec_relay_fd(scene.relay);
 	sh("ip link set " LINK_IF " address 02:00:00:00:00:99");
 	do {
 		ck_assert_int_eq(poll(&p, 1, 5000), 1);
-		ec_relay_recv(relay, &(struct ec_frame){0}, 1, 0);
-		ec_relay_link(relay, &link);
+		ec_relay_recv(scene.relay, &(struct ec_frame){0}, 1, 0);
+		ec_relay_link(scene.relay, &link);
 	} while (!link.changes);
 	ck_assert_uint_eq(link.changes, 1);
 	ck_assert_uint_eq(link.mac[5], 0x99);
 	exchange(100);
-	end();
+	scene_stop();
 }
 END_TEST
 
@@ -259,7 +230,7 @@ static void expect_counted_as_oversize(void)
 	struct ecp_relay_stats s;
 	link_send(frame, sizeof(frame));
 	do
-		daemon_process_stats(&server, &s);
+		daemon_process_stats(&scene.served, &s);
 	while (s.rx_offered < 4); /* three were exchanged before */
 	ck_assert_uint_eq(s.rx_oversize, 1);
 }
@@ -274,15 +245,15 @@ START_TEST(test_mtu)
 	ck_assert_int_eq(ec_l2_send(l2, payload, 1401, TYPE, peer_mac, 0), -EMSGSIZE);
 	exchange(1400);
 	set_mtu(3000);
-	ck_assert_uint_eq(ec_relay_mtu(relay), 3000);
+	ck_assert_uint_eq(ec_relay_mtu(scene.relay), 3000);
 	ck_assert_int_eq(ec_l2_send(l2, payload, 3000, TYPE, peer_mac, 0), 3000);
 	uint8_t frame[LINK_ROOM];
 	ck_assert_uint_eq(link_receive(frame), 3014);
-	exchange(_i == PCAP ? 1500 : 3000); /* libpcap keeps its snapshot length */
-	if (_i == PCAP)
+	exchange(_i == LINK_PCAP ? 1500 : 3000); /* libpcap keeps its snapshot length */
+	if (_i == LINK_PCAP)
 		expect_counted_as_oversize();
 	expect_all_counted();
-	end();
+	scene_stop();
 }
 END_TEST
 
@@ -299,7 +270,7 @@ START_TEST(test_promiscuity_is_kept)
 	link_make(1500);
 	expect_soon(100);
 	sh(ours);
-	end();
+	scene_stop();
 }
 END_TEST
 
@@ -334,13 +305,13 @@ START_TEST(test_flaps_under_traffic)
 	link_set(true);
 	await(true, 1500);
 	do /* what is in the ring yet */
-		daemon_process_stats(&server, &s);
+		daemon_process_stats(&scene.served, &s);
 	while (s.tx_offered < taken);
 	ck_assert_uint_eq(s.tx_offered, taken);
 	ck_assert_uint_gt(refused + s.tx_down, 0);
 	expect_soon(100);
 	expect_all_counted();
-	end();
+	scene_stop();
 }
 END_TEST
 
@@ -349,7 +320,7 @@ static void expect_known_as(const char *name)
 {
 	struct ec_relay *other;
 	struct ec_relay_opts opts = EC_RELAY_OPTS;
-	opts.socket = server.sock;
+	opts.socket = scene.served.sock;
 	ck_assert_msg(ec_relay_open(&other, name, &opts) == 0, "%s", ec_error_text());
 	ck_assert_str_eq(ec_relay_ifname(other), name);
 	ec_relay_close(other);
@@ -367,7 +338,7 @@ START_TEST(test_renamed)
 	   "ip link set " LINK_IF " up");
 	await(true, 1500);
 	exchange(100);
-	end();
+	scene_stop();
 }
 END_TEST
 
@@ -415,27 +386,23 @@ START_TEST(test_away_and_back)
 	link_set(true);
 	expect_soon(101);
 	expect_all_counted();
-	end();
+	scene_stop();
 	close(ask);
 }
 END_TEST
 
 int main(void)
 {
-	link_enter_namespace();
-	Suite *suite = suite_create("link");
-	TCase *tc = tcase_create("a daemon and a client");
-	tcase_set_timeout(tc, 60);
-	tcase_add_loop_test(tc, test_down_and_up, 0, N_BACKENDS);
-	tcase_add_loop_test(tc, test_answers_again, 0, N_BACKENDS);
-	tcase_add_loop_test(tc, test_carrier, 0, N_BACKENDS);
-	tcase_add_loop_test(tc, test_made_again, 0, N_BACKENDS);
-	tcase_add_loop_test(tc, test_mac, 0, N_BACKENDS);
-	tcase_add_loop_test(tc, test_mtu, 0, N_BACKENDS);
-	tcase_add_loop_test(tc, test_flaps_under_traffic, 0, N_BACKENDS);
-	tcase_add_loop_test(tc, test_promiscuity_is_kept, 0, N_BACKENDS);
-	tcase_add_loop_test(tc, test_renamed, 0, N_BACKENDS);
-	tcase_add_loop_test(tc, test_away_and_back, 0, N_BACKENDS);
-	suite_add_tcase(suite, tc);
-	return suite_run(suite);
+	const TTest *const tests[] = {test_down_and_up,
+				      test_answers_again,
+				      test_carrier,
+				      test_made_again,
+				      test_mac,
+				      test_mtu,
+				      test_flaps_under_traffic,
+				      test_promiscuity_is_kept,
+				      test_renamed,
+				      test_away_and_back};
+	return suite_run(link_suite("link", 1500, LINK_N_BACKENDS, tests,
+				    sizeof(tests) / sizeof(*tests)));
 }

@@ -43,7 +43,7 @@ void scene_stop(void)
 {
 	ec_relay_close(scene.relay);
 	ec_relay_close(scene.sender);
-	daemon_process_stop(&scene.served);
+	ck_assert_int_eq(daemon_process_stop(&scene.served), 0);
 }
 
 struct ec_l2 *scene_l2(const char *text, unsigned flags, uint16_t ethertype)
