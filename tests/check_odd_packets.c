@@ -2,47 +2,31 @@
  * check_odd_packets.c - packets as they are seldom sent: options, extension headers, padding,
  * fragments, wrong lengths and sums, over a real link; and frames as long as they can be.
  */
-#include "client-lib/etherconn.h"
-#include "tests/daemon_process.h"
-#include "tests/frames.h"
-#include "tests/link.h"
+#include "tests/scene.h"
 #include "tests/suite.h"
 
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-static const char *const backends[] = {"af_packet", "af_packet_v3", "pcap"};
-#define N_BACKENDS 3
-#define MAC        "02:00:00:00:00:01"
-
-static struct daemon_process served;
-static struct ec_relay *relay;
 static struct ec_l2 *l2;
 static struct ec_udp *udp4, *udp6;
 
-static void start(const char *backend, unsigned mtu)
+static void start(int loop, unsigned mtu)
 {
-	struct ec_relay_opts opts = EC_RELAY_OPTS;
-	struct ec_l2addr addr;
 	link_make(mtu);
-	daemon_process_start_on(&served, LINK_IF, backend);
-	opts.socket = served.sock;
-	ck_assert_msg(ec_relay_open(&relay, NULL, &opts) == 0, "%s", ec_error_text());
-	ec_l2addr_parse(MAC, &addr);
-	ck_assert_int_eq(ec_l2_open(&l2, relay, &addr, NULL), 0);
-	ck_assert_int_eq(ec_udp_open(&udp4, l2, "10.0.0.1:68", NULL), 0);
-	ck_assert_int_eq(ec_udp_open(&udp6, l2, "[fd00::1]:68", NULL), 0);
+	scene_start(loop);
+	l2 = scene_l2(MAC, 0, 0);
+	udp4 = scene_udp(l2, "10.0.0.1:68", 0);
+	udp6 = scene_udp(l2, "[fd00::1]:68", 0);
 }
 
 static void stop(void)
 {
-	ec_relay_close(relay);
-	daemon_process_stop(&served);
+	scene_stop();
 	link_remove();
 }
 
@@ -153,7 +137,7 @@ static void send_packet(const struct packet *p, bool six, uint32_t padding)
 
 static void receive(struct ec_frame *f)
 {
-	ck_assert_msg(ec_relay_recv(relay, f, 1, 5000) == 1, "nothing came");
+	ck_assert_msg(ec_relay_recv(scene.relay, f, 1, 5000) == 1, "nothing came");
 }
 
 static void expect_payload(const struct ec_frame *f, const struct ec_udp *udp,
@@ -178,7 +162,7 @@ static unsigned port_of(const struct ec_frame *f,
 START_TEST(test_options_and_extensions)
 {
 	struct ec_frame f;
-	start(backends[_i], 1500);
+	start(2 * _i, 1500);
 	struct packet p = with_options("behind options");
 	send_packet(&p, false, 0);
 	receive(&f);
@@ -196,7 +180,7 @@ START_TEST(test_padding)
 {
 	struct ec_frame f;
 	char buf[100];
-	start(backends[_i], 1500);
+	start(2 * _i, 1500);
 	struct packet p = datagram(false, "5 byt");
 	send_packet(&p, false, 13);
 	receive(&f);
@@ -214,8 +198,8 @@ END_TEST
 START_TEST(test_fragments)
 {
 	struct ec_frame f;
-	start(backends[_i / 2], 1500);
-	bool six = _i & 1;
+	start(_i, 1500);
+	const bool six = scene.six;
 	struct packet first =
 	    six ? fragment6("1st part", 0, true) : fragment4("1st part", 0, true);
 	struct packet last =
@@ -233,19 +217,13 @@ START_TEST(test_fragments)
 	ck_assert(f.flags & EC_FRAME_FRAGMENT);
 	ck_assert_uint_eq(port_of(&f, ec_frame_dst), 0);
 	/* the same of broadcast ones */
-	struct ec_l2_opts opts = EC_L2_OPTS;
-	struct ec_l2addr addr;
-	struct ec_l2 *many;
-	struct ec_udp *any;
-	opts.flags = EC_L2_MULTICAST;
-	ec_l2addr_parse("02:00:00:00:00:04", &addr);
-	ck_assert_int_eq(ec_l2_open(&many, relay, &addr, &opts), 0);
-	ck_assert_int_eq(ec_udp_open(&any, many, six ? "[::]:68" : "0.0.0.0:68", NULL), 0);
-	send_packet_to("ff:ff:ff:ff:ff:ff", &first, six, 0);
+	struct ec_l2 *many = scene_l2("02:00:00:00:00:04", EC_L2_MULTICAST, 0);
+	struct ec_udp *any = scene_udp(many, six ? "[::]:68" : "0.0.0.0:68", 0);
+	send_packet_to(BCAST, &first, six, 0);
 	receive(&f);
 	ck_assert_ptr_eq(f.udp, any);
 	ck_assert(f.flags & EC_FRAME_FRAGMENT && !(f.flags & EC_FRAME_UDP));
-	send_packet_to("ff:ff:ff:ff:ff:ff", &last, six, 0);
+	send_packet_to(BCAST, &last, six, 0);
 	receive(&f);
 	ck_assert(f.l2 == many && !f.udp);
 	stop();
@@ -258,8 +236,8 @@ START_TEST(test_wrong_datagrams)
 	struct ecp_relay_stats s;
 	struct ec_relay_stats mine;
 	char buf[100] = "";
-	start(backends[_i / 2], 1500);
-	bool six = _i & 1;
+	start(_i, 1500);
+	const bool six = scene.six;
 	struct ec_udp *udp = six ? udp6 : udp4;
 	uint32_t header = six ? 40 : 20;
 	struct packet p = datagram(six, "a wrong length");
@@ -273,8 +251,8 @@ START_TEST(test_wrong_datagrams)
 	ec_udp_set_read_deadline(udp, ec_now() + 5000000000);
 	ck_assert_int_eq(ec_udp_recvfrom(udp, buf, sizeof(buf), 0, NULL, NULL), 4);
 	ck_assert_str_eq(buf, "good");
-	daemon_process_stats(&served, &s);
-	ec_relay_stats(relay, &mine);
+	daemon_process_stats(&scene.served, &s);
+	ec_relay_stats(scene.relay, &mine);
 	ck_assert_uint_eq(s.rx_bad_udp, 1);
 	ck_assert_uint_eq(mine.rx_bad_checksum, 1);
 	stop();
@@ -286,8 +264,8 @@ START_TEST(test_no_sum)
 {
 	struct ec_relay_stats mine;
 	char buf[100] = "";
-	start(backends[_i / 2], 1500);
-	bool six = _i & 1;
+	start(_i, 1500);
+	const bool six = scene.six;
 	struct ec_udp *udp = six ? udp6 : udp4;
 	struct packet p = datagram(six, "no sum");
 	put16_at(&p, (six ? 40 : 20) + 6, 0);
@@ -297,7 +275,7 @@ START_TEST(test_no_sum)
 	ec_udp_set_read_deadline(udp, ec_now() + 5000000000);
 	ck_assert_int_gt(ec_udp_recvfrom(udp, buf, sizeof(buf) - 1, 0, NULL, NULL), 0);
 	ck_assert_str_eq(buf, six ? "a good one" : "no sum");
-	ec_relay_stats(relay, &mine);
+	ec_relay_stats(scene.relay, &mine);
 	ck_assert_uint_eq(mine.rx_bad_checksum, six);
 	stop();
 }
@@ -340,8 +318,8 @@ START_TEST(test_unfinished_sums)
 {
 	struct sockaddr_storage to;
 	struct ec_frame f;
-	start(backends[_i / 2], 1500);
-	bool six = _i & 1;
+	start(_i, 1500);
+	const bool six = scene.six;
 	int fd = kernel_peer(six, SOCK_DGRAM, &to);
 	ck_assert_int_eq(
 	    sendto(fd, "unfinished", 10, 0, (struct sockaddr *)&to, sizeof(to)), 10);
@@ -369,15 +347,10 @@ START_TEST(test_jumbo)
 	static uint8_t payload[9217], got[LINK_ROOM], frame[ECP_FRAME_MAX];
 	static const uint8_t dst[6] = {2, 0, 0, 0, 0, 2};
 	static const char *const to[] = {MAC, "02:00:00:00:00:03|100|200"};
-	struct ec_l2addr addr;
-	struct ec_l2 *tagged, *ends[2];
 	struct ec_frame f;
 	bool tags = _i & 1;
-	start(backends[_i / 2], tags ? 9220 : 9216); /* the outer tag has room of its own */
-	ec_l2addr_parse(to[1], &addr);
-	ck_assert_int_eq(ec_l2_open(&tagged, relay, &addr, NULL), 0);
-	ends[0] = l2;
-	ends[1] = tagged;
+	start(_i, tags ? 9220 : 9216); /* the outer tag has room of its own */
+	struct ec_l2 *ends[2] = {l2, scene_l2(to[1], 0, 0)};
 	for (unsigned i = 0; i < sizeof(payload); i++)
 		payload[i] = (uint8_t)(i * 7);
 	payload[0] = 0x45; /* IPv4 of that length */
@@ -410,13 +383,13 @@ int main(void)
 	Suite *suite = suite_create("odd packets");
 	TCase *tc = tcase_create("odd packets");
 	tcase_set_timeout(tc, 30);
-	tcase_add_loop_test(tc, test_options_and_extensions, 0, N_BACKENDS);
-	tcase_add_loop_test(tc, test_padding, 0, N_BACKENDS);
-	tcase_add_loop_test(tc, test_fragments, 0, 2 * N_BACKENDS);
-	tcase_add_loop_test(tc, test_wrong_datagrams, 0, 2 * N_BACKENDS);
-	tcase_add_loop_test(tc, test_no_sum, 0, 2 * N_BACKENDS);
-	tcase_add_loop_test(tc, test_unfinished_sums, 0, 2 * N_BACKENDS);
-	tcase_add_loop_test(tc, test_jumbo, 0, 2 * N_BACKENDS);
+	tcase_add_loop_test(tc, test_options_and_extensions, 0, LINK_N_BACKENDS);
+	tcase_add_loop_test(tc, test_padding, 0, LINK_N_BACKENDS);
+	tcase_add_loop_test(tc, test_fragments, 0, SCENE_N_LOOPS);
+	tcase_add_loop_test(tc, test_wrong_datagrams, 0, SCENE_N_LOOPS);
+	tcase_add_loop_test(tc, test_no_sum, 0, SCENE_N_LOOPS);
+	tcase_add_loop_test(tc, test_unfinished_sums, 0, SCENE_N_LOOPS);
+	tcase_add_loop_test(tc, test_jumbo, 0, SCENE_N_LOOPS);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
 }
