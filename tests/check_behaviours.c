@@ -11,7 +11,6 @@
 #include "tests/scene.h"
 #include "tests/suite.h"
 
-#include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -211,7 +210,7 @@ START_TEST(test_default_and_mirror)
 	char src[ECP_ADDR_TEXT], dst[ECP_ADDR_TEXT];
 	struct ec_frame f;
 	scene_start(_i);
-	struct ec_relay *mine = scene.relay, *theirs = scene_connect(&scene.served);
+	struct ec_relay *mine = scene.relay, *theirs = user_connect(&scene.served, NULL);
 	scene.relay = theirs;
 	struct ec_l2 *rest = scene_l2("02:00:00:00:00:98", EC_L2_DEFAULT, 0x88b6),
 		     *all = scene_l2("02:00:00:00:00:99", EC_L2_MIRROR, 0x88b6);
@@ -402,7 +401,7 @@ START_TEST(test_shared_by_two_clients)
 	char text[ECP_ADDR_TEXT], src[ECP_ADDR_TEXT];
 	struct ec_frame f;
 	scene_start(_i);
-	struct ec_relay *mine = scene.relay, *yours = scene_connect(&scene.served);
+	struct ec_relay *mine = scene.relay, *yours = user_connect(&scene.served, NULL);
 	struct ec_udp *a =
 	    scene_udp(scene_l2(MAC, EC_L2_SHARE, 0), scene_address("me:1", text), 0);
 	scene.relay = yours;
@@ -432,7 +431,7 @@ START_TEST(test_shared_kinds)
 	struct ec_udp *udp;
 	struct ec_frame f;
 	scene_start(_i);
-	struct ec_relay *mine = scene.relay, *yours = scene_connect(&scene.served);
+	struct ec_relay *mine = scene.relay, *yours = user_connect(&scene.served, NULL);
 	struct ec_l2 *ppp = scene_l2(MAC "|5", EC_L2_SHARE, 0x8864);
 	scene.relay = yours;
 	struct ec_l2 *llc = scene_l2(MAC "|5", EC_L2_SHARE, EC_ETHERTYPE_LLC);
@@ -470,17 +469,13 @@ END_TEST
 START_TEST(test_another_address)
 {
 	char text[ECP_ADDR_TEXT], src[ECP_ADDR_TEXT];
-	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(68)};
-	struct sockaddr_in6 to6 = {.sin6_family = AF_INET6, .sin6_port = htons(68)};
 	struct ec_frame f;
 	scene_start(_i);
-	inet_pton(AF_INET, "10.0.0.2", &four.sin_addr);
-	inet_pton(AF_INET6, "fd00::2", &to6.sin6_addr);
+	const struct sockaddr_storage to = scene_sockaddr("other:68");
 	struct ec_l2 *marker = scene_l2(MARKER, 0, 0x88b5), *l2 = scene_l2(MAC, 0, 0);
 	struct ec_udp *udp = scene_udp(l2, scene_address("me:68", text), 0);
-	const struct sockaddr *to =
-	    scene.six ? (struct sockaddr *)&to6 : (struct sockaddr *)&four;
-	ck_assert_msg(ec_udp_set_local(udp, to) == 0, "%s", ec_error_text());
+	ck_assert_msg(ec_udp_set_local(udp, (const struct sockaddr *)&to) == 0, "%s",
+		      ec_error_text());
 	struct test_frame frame = {.to = MAC, .src_ip = scene_address("peer:67", src)};
 	frame.dst_ip = scene_address("me:68", text);
 	scene_send(&frame);

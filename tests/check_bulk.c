@@ -1,9 +1,8 @@
 /*
  * check_bulk.c - many claims in one call: all of them, some of them, and given back.
  */
-#include "client-lib/etherconn.h"
-#include "tests/daemon_process.h"
 #include "tests/suite.h"
+#include "tests/user.h"
 
 #include <check.h>
 #include <errno.h>
@@ -21,9 +20,8 @@ static void setup(void)
 {
 	struct ec_relay_opts opts = EC_RELAY_OPTS;
 	daemon_process_start(&served, 0, 2 * MANY + 10);
-	opts.socket = served.sock;
 	opts.reconnect_ms = -1;
-	ck_assert_msg(ec_relay_open(&relay, NULL, &opts) == 0, "%s", ec_error_text());
+	relay = user_connect(&served, &opts);
 	claims = calloc(MANY, sizeof(*claims));
 	ck_assert_ptr_nonnull(claims);
 	for (unsigned i = 0; i < MANY; i++) {

@@ -1,14 +1,13 @@
 /*
  * check_client.c - the library against a real daemon, whose relay sends everything back.
  */
-#include "client-lib/etherconn.h"
 #include "proto/frame.h"
-#include "tests/daemon_process.h"
 #include "tests/suite.h"
+#include "tests/user.h"
 
-#include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,15 +29,11 @@ static struct ec_relay *relay;
 
 static struct ec_relay *connect_relay(uint32_t queue_depth)
 {
-	struct ec_relay *r;
 	struct ec_relay_opts opts = EC_RELAY_OPTS;
-	opts.socket = served.sock;
 	opts.tx_ring = 64 << 10;
 	opts.queue_depth = queue_depth;
 	opts.reconnect_ms = -1; /* check_reconnect.c */
-	int e = ec_relay_open(&r, NULL, &opts);
-	ck_assert_msg(e == 0, "%s", ec_error_text());
-	return r;
+	return user_connect(&served, &opts);
 }
 
 static void setup(void)
@@ -59,13 +54,7 @@ static void teardown(void)
 
 static struct ec_l2 *open_l2(const char *text, unsigned flags)
 {
-	struct ec_l2addr addr;
-	struct ec_l2_opts opts = EC_L2_OPTS;
-	struct ec_l2 *l2;
-	opts.flags = flags;
-	ck_assert_int_eq(ec_l2addr_parse(text, &addr), 0);
-	int r = ec_l2_open(&l2, relay, &addr, &opts);
-	ck_assert_msg(r == 0, "%s", ec_error_text());
+	struct ec_l2 *l2 = user_l2(relay, text, flags, 0);
 	ec_l2_set_read_deadline(l2, ec_now() + SOON);
 	return l2;
 }
@@ -73,10 +62,8 @@ static struct ec_l2 *open_l2(const char *text, unsigned flags)
 static struct ec_udp *open_udp(struct ec_l2 *l2, const char *local, unsigned flags)
 {
 	struct ec_udp_opts opts = EC_UDP_OPTS;
-	struct ec_udp *udp;
 	opts.flags = flags;
-	int r = ec_udp_open(&udp, l2, local, &opts);
-	ck_assert_msg(r == 0, "%s", ec_error_text());
+	struct ec_udp *udp = user_udp(l2, local, &opts);
 	ec_udp_set_read_deadline(udp, ec_now() + SOON);
 	return udp;
 }
@@ -93,14 +80,7 @@ static const uint16_t type_list[] = {TYPE};
 /* An endpoint for TYPE frames. */
 static struct ec_l2 *open_raw(const char *text, unsigned flags)
 {
-	struct ec_l2addr addr;
-	struct ec_l2_opts opts = EC_L2_OPTS;
-	struct ec_l2 *l2;
-	opts.flags = flags;
-	opts.ethertypes = type_list;
-	opts.n_ethertypes = 1;
-	ck_assert_int_eq(ec_l2addr_parse(text, &addr), 0);
-	ck_assert_int_eq(ec_l2_open(&l2, relay, &addr, &opts), 0);
+	struct ec_l2 *l2 = user_l2(relay, text, flags, TYPE);
 	ec_l2_set_read_deadline(l2, ec_now() + SOON);
 	return l2;
 }
@@ -123,26 +103,6 @@ static void expect_nothing(struct ec_l2 *l2)
 {
 	char buf[10];
 	ck_assert_int_eq(ec_l2_recv(l2, buf, sizeof(buf), EC_DONTWAIT, NULL), -EAGAIN);
-}
-
-static struct sockaddr_storage addr4(const char *ip, uint16_t port)
-{
-	struct sockaddr_storage ss = {0};
-	struct sockaddr_in *sin = (struct sockaddr_in *)&ss;
-	sin->sin_family = AF_INET;
-	sin->sin_port = htons(port);
-	ck_assert_int_eq(inet_pton(AF_INET, ip, &sin->sin_addr), 1);
-	return ss;
-}
-
-static struct sockaddr_storage addr6(const char *ip, uint16_t port)
-{
-	struct sockaddr_storage ss = {0};
-	struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)&ss;
-	sin6->sin6_family = AF_INET6;
-	sin6->sin6_port = htons(port);
-	ck_assert_int_eq(inet_pton(AF_INET6, ip, &sin6->sin6_addr), 1);
-	return ss;
 }
 
 static bool readable(int fd, int timeout_ms)
@@ -466,11 +426,10 @@ START_TEST(test_multicast_goes_by_ethertypes)
 {
 	struct ec_l2 *deaf = open_raw(MAC1, EC_L2_MULTICAST), *hears;
 	struct ec_udp *none = open_udp(deaf, "0.0.0.0:68", 0), *udp;
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(68)};
+	struct sockaddr_storage to = user_address("255.255.255.255:68");
 	char buf[10];
 	hears = open_l2(MAC2, EC_L2_MULTICAST);
 	udp = open_udp(hears, "0.0.0.0:68", 0);
-	to.sin_addr.s_addr = INADDR_BROADCAST;
 	ck_assert_int_eq(
 	    ec_udp_sendto(udp, "all", 3, 0, (struct sockaddr *)&to, sizeof(to)), 3);
 	ck_assert_int_eq(ec_udp_recvfrom(udp, buf, sizeof(buf), 0, NULL, NULL), 3);
@@ -528,9 +487,8 @@ START_TEST(test_queues_share_a_bound)
 	struct ec_l2 *flooded, *first, *second, *a;
 	unsigned left = 0;
 	ec_relay_close(relay);
-	opts.socket = served.sock;
 	opts.queue_bytes = 10000;
-	ck_assert_int_eq(ec_relay_open(&relay, NULL, &opts), 0);
+	relay = user_connect(&served, &opts);
 	a = open_raw(MAC1, 0);
 	first = open_raw(MAC2, 0);
 	flooded = open_raw(MAC3, 0);
@@ -563,9 +521,8 @@ START_TEST(test_hogs_give_way)
 	struct ec_relay_opts opts = EC_RELAY_OPTS;
 	struct ec_l2 *hogs[HOGS], *modest, *a;
 	ec_relay_close(relay);
-	opts.socket = served.sock;
 	opts.queue_bytes = 20000;
-	ck_assert_int_eq(ec_relay_open(&relay, NULL, &opts), 0);
+	relay = user_connect(&served, &opts);
 	a = open_raw(MAC1, 0);
 	modest = open_raw(MAC2, 0);
 	for (unsigned i = 0; i < HOGS; i++) {
@@ -780,7 +737,7 @@ START_TEST(test_udp_round_trip)
 	struct ec_l2 *lb = open_l2(MAC2 "|7", EC_L2_MULTICAST);
 	struct ec_udp *a = open_udp(la, v6 ? "[fd00::1]:1000" : "10.0.0.1:1000", 0);
 	struct ec_udp *b = open_udp(lb, v6 ? "[fd00::2]:7" : "10.0.0.2:7", 0);
-	struct sockaddr_storage to = v6 ? addr6("fd00::2", 7) : addr4("10.0.0.2", 7);
+	struct sockaddr_storage to = user_address(v6 ? "[fd00::2]:7" : "10.0.0.2:7");
 	struct sockaddr_storage from, own;
 	socklen_t from_len = sizeof(from);
 	char buf[2000];
@@ -811,22 +768,21 @@ START_TEST(test_udp_addresses)
 	struct ec_udp *any_ip = open_udp(l2, "0.0.0.0:68", 0);
 	struct ec_udp *rest = open_udp(l2, "10.0.0.1:1", EC_UDP_ACCEPT_ANY);
 	const struct {
-		const char *ip;
-		uint16_t port;
+		const char *to;
 		struct ec_udp *winner;
 	} rows[] = {
-	    {"10.0.0.1", 68, exact},
-	    {"10.0.0.2", 68, any_ip},
-	    {"255.255.255.255", 68, any_ip},
-	    {"10.0.0.1", 69, rest},
+	    {"10.0.0.1:68", exact},
+	    {"10.0.0.2:68", any_ip},
+	    {"255.255.255.255:68", any_ip},
+	    {"10.0.0.1:69", rest},
 	};
 	struct ec_frame f;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct sockaddr_storage to = addr4(rows[i].ip, rows[i].port);
+		struct sockaddr_storage to = user_address(rows[i].to);
 		ck_assert_int_eq(
 		    ec_udp_sendto(from, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)), 1);
 		ck_assert_int_eq(ec_relay_recv(relay, &f, 1, 2000), 1);
-		ck_assert_msg(f.udp == rows[i].winner, "%s:%u", rows[i].ip, rows[i].port);
+		ck_assert_msg(f.udp == rows[i].winner, "%s", rows[i].to);
 		ck_assert_ptr_eq(f.l2, l2);
 		ck_assert_uint_eq(f.payload_len, 1);
 		ck_assert(f.flags & EC_FRAME_MULTICAST); /* by the default next hop */
@@ -839,8 +795,8 @@ START_TEST(test_udp_becomes_another)
 	struct ec_l2 *la = open_l2(MAC1, 0), *lb = open_l2(MAC2, EC_L2_MULTICAST);
 	struct ec_udp *a = open_udp(la, "10.0.0.1:1", 0),
 		      *b = open_udp(lb, "0.0.0.0:68", 0);
-	struct sockaddr_storage own = addr4("10.0.0.2", 68), got;
-	struct sockaddr_storage taken = addr4("10.0.0.3", 68);
+	struct sockaddr_storage own = user_address("10.0.0.2:68"), got;
+	struct sockaddr_storage taken = user_address("10.0.0.3:68");
 	char buf[10];
 	ck_assert_int_eq(ec_udp_set_local(b, (struct sockaddr *)&own), 0);
 	ec_udp_local(b, &got);
@@ -872,7 +828,8 @@ START_TEST(test_udp_refusals)
 	struct ec_udp_opts opts = EC_UDP_OPTS;
 	struct ec_udp *udp, *udp2;
 	int hop = -EHOSTUNREACH;
-	struct sockaddr_storage v4 = addr4("10.0.0.2", 7), v6 = addr6("::1", 7);
+	struct sockaddr_storage v4 = user_address("10.0.0.2:7"),
+				v6 = user_address("[::1]:7");
 	static char big[2000];
 	opts.resolve = no_hop;
 	opts.resolve_arg = &hop;
@@ -898,7 +855,8 @@ START_TEST(test_sends_before_the_other_address)
 	struct ec_l2 *la = open_l2(MAC1, 0), *lb = open_l2(MAC2, EC_L2_MULTICAST);
 	struct ec_udp *a = open_udp(la, "0.0.0.0:68", 0);
 	struct ec_udp *b = open_udp(lb, "10.0.0.9:9", 0);
-	struct sockaddr_storage own = addr4("10.0.0.2", 68), to = addr4("10.0.0.9", 9);
+	struct sockaddr_storage own = user_address("10.0.0.2:68"),
+				to = user_address("10.0.0.9:9");
 	struct sockaddr_storage from;
 	char buf[10];
 	for (unsigned i = 0; i < 100; i++)

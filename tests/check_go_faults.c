@@ -50,13 +50,9 @@ static struct ec_udp *open_me(struct ec_l2 *l2)
 static struct ec_relay *open_lazy(void)
 {
 	struct ec_relay_opts opts = EC_RELAY_OPTS;
-	struct ec_relay *mine = scene.relay, *lazy;
-	opts.socket = scene.served.sock;
 	opts.rx_ring = 64 << 10;
-	ck_assert_int_eq(ec_relay_open(&lazy, NULL, &opts), 0);
-	scene.relay = lazy;
-	scene_l2(MAC, 0, 0);
-	scene.relay = mine;
+	struct ec_relay *lazy = user_connect(&scene.served, &opts);
+	user_l2(lazy, MAC, 0, 0);
 	return lazy;
 }
 
@@ -321,7 +317,7 @@ START_TEST(test_closing_the_old_leaves_the_new)
 {
 	struct ec_frame f;
 	scene_start(_i);
-	struct ec_relay *mine = scene.relay, *yours = scene_connect(&scene.served);
+	struct ec_relay *mine = scene.relay, *yours = user_connect(&scene.served, NULL);
 	const struct test_frame frame = datagram();
 	struct ec_l2 *old = scene_l2(MAC, EC_L2_SHARE, 0);
 	scene.relay = yours;

@@ -4,10 +4,9 @@
  * The daemon's relay sends everything back, so two endpoints of one relay are two hosts on a
  * link.  Time: an answer comes at once or not at all, so only giving up takes its three seconds.
  */
-#include "client-lib/etherconn.h"
 #include "proto/neigh.h"
-#include "tests/daemon_process.h"
 #include "tests/suite.h"
+#include "tests/user.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -16,6 +15,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #define MS   INT64_C(1000000)
@@ -140,10 +140,8 @@ static struct ec_relay *relay;
 
 static void setup(void)
 {
-	struct ec_relay_opts opts = EC_RELAY_OPTS;
 	daemon_process_start(&served, 0, 0);
-	opts.socket = served.sock;
-	ck_assert_msg(ec_relay_open(&relay, NULL, &opts) == 0, "%s", ec_error_text());
+	relay = user_connect(&served, NULL);
 }
 
 static void teardown(void)
@@ -154,23 +152,16 @@ static void teardown(void)
 
 static struct ec_l2 *open_l2(const char *text, unsigned flags)
 {
-	struct ec_l2addr addr;
-	struct ec_l2_opts opts = EC_L2_OPTS;
-	struct ec_l2 *l2;
-	opts.flags = flags;
-	ck_assert_int_eq(ec_l2addr_parse(text, &addr), 0);
-	ck_assert_msg(ec_l2_open(&l2, relay, &addr, &opts) == 0, "%s", ec_error_text());
-	return l2;
+	return user_l2(relay, text, flags, 0);
 }
 
 static struct ec_udp *open_udp(struct ec_l2 *l2, const char *local, unsigned prefix_len,
 			       const char *gateway)
 {
 	struct ec_udp_opts opts = EC_UDP_OPTS;
-	struct ec_udp *udp;
 	opts.prefix_len = prefix_len;
 	opts.gateway = gateway;
-	ck_assert_msg(ec_udp_open(&udp, l2, local, &opts) == 0, "%s", ec_error_text());
+	struct ec_udp *udp = user_udp(l2, local, &opts);
 	ec_udp_set_read_deadline(udp, ec_now() + SOON);
 	return udp;
 }
@@ -178,14 +169,11 @@ static struct ec_udp *open_udp(struct ec_l2 *l2, const char *local, unsigned pre
 static ssize_t send_text(struct ec_udp *udp, const char *text, const char *ip,
 			 unsigned flags)
 {
-	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(7)};
-	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(7)};
-	if (inet_pton(AF_INET, ip, &four.sin_addr) == 1)
-		return ec_udp_sendto(udp, text, strlen(text), flags,
-				     (struct sockaddr *)&four, sizeof(four));
-	ck_assert_int_eq(inet_pton(AF_INET6, ip, &six.sin6_addr), 1);
-	return ec_udp_sendto(udp, text, strlen(text), flags, (struct sockaddr *)&six,
-			     sizeof(six));
+	char address[ECP_ADDR_TEXT];
+	snprintf(address, sizeof(address), strchr(ip, ':') ? "[%s]:7" : "%s:7", ip);
+	const struct sockaddr_storage to = user_address(address);
+	return ec_udp_sendto(udp, text, strlen(text), flags, (const struct sockaddr *)&to,
+			     sizeof(to));
 }
 
 static void expect_text(struct ec_udp *udp, const char *text)
@@ -257,12 +245,11 @@ START_TEST(test_gateway)
 	ck_assert_ptr_eq(f.l2, router); /* not its UDP endpoint: another address */
 	ck_assert_int_eq(f.payload_len, 3);
 
-	struct sockaddr_in other = {.sin_family = AF_INET};
+	const struct sockaddr_storage other = user_address("10.0.0.2:0");
 	ck_assert_int_eq(ec_udp_set_route(a, 24, NULL), 0);
 	ck_assert_int_eq(send_text(a, "far", "192.0.2.1", 0), -ENETUNREACH);
 	ck_assert_int_eq(ec_udp_set_route(a, 33, NULL), -EINVAL);
-	inet_pton(AF_INET, "10.0.0.2", &other.sin_addr);
-	ck_assert_int_eq(ec_udp_set_route(a, 24, (struct sockaddr *)&other), 0);
+	ck_assert_int_eq(ec_udp_set_route(a, 24, (const struct sockaddr *)&other), 0);
 	ck_assert_int_eq(send_text(a, "far", "192.0.2.1", 0), 3);
 	ck_assert_int_eq(ec_relay_recv(relay, &f, 1, 5000), 1);
 }
@@ -480,9 +467,8 @@ START_TEST(test_another_family)
 	    open_udp(open_l2(links[0].l2_a, BOTH), "10.0.0.1:7", 24, "10.0.0.2");
 	struct ec_udp *b =
 	    open_udp(open_l2(links[0].l2_b, BOTH), "[2001:db8::1]:7", 0, NULL);
-	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(7)};
-	inet_pton(AF_INET6, "fd00::1", &six.sin6_addr);
-	ck_assert_int_eq(ec_udp_set_local(a, (struct sockaddr *)&six), 0);
+	const struct sockaddr_storage six = user_address("[fd00::1]:7");
+	ck_assert_int_eq(ec_udp_set_local(a, (const struct sockaddr *)&six), 0);
 	ck_assert_int_eq(send_text(a, "x", "10.0.0.2", 0), -EAFNOSUPPORT);
 	ck_assert_int_eq(send_text(a, "six", "2001:db8::1", 0), 3);
 	expect_text(b, "six");
@@ -493,10 +479,9 @@ END_TEST
 START_TEST(test_another_address_while_waiting)
 {
 	struct ec_udp *a = open_udp(open_l2(links[0].l2_a, BOTH), links[0].a, 0, NULL);
-	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(7)};
+	const struct sockaddr_storage four = user_address("10.0.0.5:7");
 	ck_assert_int_eq(send_text(a, "old", links[0].ip_b, 0), 3);
-	inet_pton(AF_INET, "10.0.0.5", &four.sin_addr);
-	ck_assert_int_eq(ec_udp_set_local(a, (struct sockaddr *)&four), 0);
+	ck_assert_int_eq(ec_udp_set_local(a, (const struct sockaddr *)&four), 0);
 	ck_assert_uint_eq(unresolved(), 1);
 	struct ec_udp *b = open_udp(open_l2(links[0].l2_b, BOTH), links[0].b, 0, NULL);
 	ck_assert_int_eq(send_text(a, "new", links[0].ip_b, 0), 3);

@@ -10,11 +10,9 @@
 #include "tests/scene.h"
 #include "tests/suite.h"
 
-#include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -32,34 +30,12 @@ static void setup(void)
 	   "ip addr replace 2001:db8::1/128 dev lo nodad");
 }
 
-static struct sockaddr_storage to_sockaddr(const char *four, const char *six, uint16_t port)
-{
-	struct sockaddr_storage ss = {0};
-	struct sockaddr_in *sin = (struct sockaddr_in *)&ss;
-	struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)&ss;
-	if (scene.six) {
-		sin6->sin6_family = AF_INET6;
-		sin6->sin6_port = htons(port);
-		ck_assert_int_eq(inet_pton(AF_INET6, six, &sin6->sin6_addr), 1);
-	} else {
-		sin->sin_family = AF_INET;
-		sin->sin_port = htons(port);
-		ck_assert_int_eq(inet_pton(AF_INET, four, &sin->sin_addr), 1);
-	}
-	return ss;
-}
-
-static socklen_t address_len(void)
-{
-	return scene.six ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
-}
-
 static int kernel_socket(const struct sockaddr_storage *local)
 {
 	const struct timeval patience = {.tv_sec = 5};
 	int fd = socket(local->ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(bind(fd, (const struct sockaddr *)local, address_len()), 0);
+	ck_assert_int_eq(bind(fd, (const struct sockaddr *)local, sizeof(*local)), 0);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	return fd;
 }
@@ -68,12 +44,10 @@ static struct ec_udp *open_host(unsigned prefix_len, const char *gateway)
 {
 	struct ec_udp_opts opts = EC_UDP_OPTS;
 	char text[ECP_ADDR_TEXT];
-	struct ec_udp *udp;
 	opts.prefix_len = prefix_len;
 	opts.gateway = gateway;
-	ck_assert_msg(ec_udp_open(&udp, scene_l2(MAC, BOTH, 0),
-				  scene_address("me:68", text), &opts) == 0,
-		      "%s", ec_error_text());
+	struct ec_udp *udp =
+	    user_udp(scene_l2(MAC, BOTH, 0), scene_address("me:68", text), &opts);
 	ec_udp_set_read_deadline(udp, ec_now() + 5000 * MS);
 	return udp;
 }
@@ -82,7 +56,7 @@ static ssize_t send_number(struct ec_udp *udp, uint32_t n,
 			   const struct sockaddr_storage *to, unsigned flags)
 {
 	return ec_udp_sendto(udp, &n, sizeof(n), flags, (const struct sockaddr *)to,
-			     address_len());
+			     sizeof(*to));
 }
 
 static uint64_t unresolved(void)
@@ -96,7 +70,7 @@ static uint64_t unresolved(void)
 START_TEST(test_first_datagrams_wait)
 {
 	scene_start(_i);
-	const struct sockaddr_storage peer = to_sockaddr("10.0.0.9", "fd00::9", 7);
+	const struct sockaddr_storage peer = scene_sockaddr("peer:7");
 	int fd = kernel_socket(&peer);
 	struct ec_udp *udp = open_host(0, NULL);
 	for (uint32_t i = 0; i < 50; i++)
@@ -134,7 +108,7 @@ START_TEST(test_gateway)
 	struct sockaddr_storage from;
 	socklen_t len = sizeof(from);
 	scene_start(_i);
-	const struct sockaddr_storage far = to_sockaddr("192.0.2.1", "2001:db8::1", 7);
+	const struct sockaddr_storage far = scene_sockaddr("far:7");
 	int fd = kernel_socket(&far);
 	struct ec_udp *udp =
 	    open_host(scene.six ? 64 : 24, scene.six ? "fd00::9" : "10.0.0.9");
@@ -144,8 +118,7 @@ START_TEST(test_gateway)
 		ec_udp_recvfrom(udp, buf, sizeof(buf), EC_DONTWAIT, NULL, NULL);
 		ck_assert_int_eq(ec_udp_set_route(udp, scene.six ? 64 : 24, NULL), 0);
 		ck_assert_int_eq(send_number(udp, 1, &far, 0), -ENETUNREACH);
-		const struct sockaddr_storage gateway =
-		    to_sockaddr("10.0.0.9", "fd00::9", 0);
+		const struct sockaddr_storage gateway = scene_sockaddr("peer:0");
 		ck_assert_int_eq(ec_udp_set_route(udp, scene.six ? 64 : 24,
 						  (const struct sockaddr *)&gateway),
 				 0);
@@ -174,12 +147,12 @@ START_TEST(test_kernel_asks)
 {
 	char buf[100];
 	scene_start(_i);
-	const struct sockaddr_storage mine = to_sockaddr("10.0.0.1", "fd00::1", 68),
-				      peer = to_sockaddr("10.0.0.9", "fd00::9", 7);
+	const struct sockaddr_storage mine = scene_sockaddr("me:68"),
+				      peer = scene_sockaddr("peer:7");
 	int fd = kernel_socket(&peer);
 	struct ec_udp *udp = open_host(0, NULL);
 	ck_assert_int_eq(
-	    sendto(fd, "knock", 5, 0, (const struct sockaddr *)&mine, address_len()), 5);
+	    sendto(fd, "knock", 5, 0, (const struct sockaddr *)&mine, sizeof(mine)), 5);
 	ck_assert_msg(ec_udp_recvfrom(udp, buf, sizeof(buf), 0, NULL, NULL) == 5, "%s",
 		      ec_error_text());
 	/* who asked need not be asked for */
@@ -195,13 +168,13 @@ START_TEST(test_close_after_send)
 {
 	char buf[8];
 	scene_start(_i);
-	const struct sockaddr_storage peer = to_sockaddr("10.0.0.9", "fd00::9", 7),
-				      nobody = to_sockaddr("10.0.0.77", "fd00::77", 7);
+	const struct sockaddr_storage peer = scene_sockaddr("peer:7"),
+				      nobody = scene_sockaddr("nobody:7");
 	int fd = kernel_socket(&peer);
 	ck_assert_int_eq(send_number(open_host(0, NULL), 7, &peer, 0), 4);
 	ec_relay_close(scene.relay);
 	ck_assert_int_eq(recv(fd, buf, sizeof(buf), 0), 4);
-	scene.relay = scene_connect(&scene.served);
+	scene.relay = user_connect(&scene.served, NULL);
 	ck_assert_int_eq(send_number(open_host(0, NULL), 7, &nobody, 0), 4);
 	const int64_t begin = ec_now();
 	ec_relay_close(scene.relay);
@@ -216,7 +189,7 @@ END_TEST
 START_TEST(test_nobody_answers)
 {
 	scene_start(_i);
-	const struct sockaddr_storage nobody = to_sockaddr("10.0.0.77", "fd00::77", 7);
+	const struct sockaddr_storage nobody = scene_sockaddr("nobody:7");
 	struct ec_udp *udp = open_host(0, NULL);
 	const int64_t begin = ec_now();
 	for (uint32_t i = 0; i < 64; i++)

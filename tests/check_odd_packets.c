@@ -284,23 +284,14 @@ END_TEST
 /* A kernel at the other end, with everything it would leave to hardware. */
 static int kernel_peer(bool six, int type, struct sockaddr_storage *to)
 {
-	struct sockaddr_in *four = (struct sockaddr_in *)to;
-	struct sockaddr_in6 *to6 = (struct sockaddr_in6 *)to;
-	memset(to, 0, sizeof(*to));
-	if (six) {
+	if (six)
 		sh("echo 0 >/proc/sys/net/ipv6/conf/" LINK_PEER_IF "/disable_ipv6 && "
 		   "ip addr add fd00::9/64 dev " LINK_PEER_IF " nodad && "
 		   "ip neigh replace fd00::1 lladdr " MAC " dev " LINK_PEER_IF);
-		to6->sin6_family = AF_INET6;
-		to6->sin6_port = htons(68);
-		inet_pton(AF_INET6, "fd00::1", &to6->sin6_addr);
-	} else {
+	else
 		sh("ip addr add 10.0.0.9/24 dev " LINK_PEER_IF " && "
 		   "ip neigh replace 10.0.0.1 lladdr " MAC " dev " LINK_PEER_IF);
-		four->sin_family = AF_INET;
-		four->sin_port = htons(68);
-		inet_pton(AF_INET, "10.0.0.1", &four->sin_addr);
-	}
+	*to = scene_sockaddr("me:68");
 	int fd = socket(six ? AF_INET6 : AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	ck_assert_int_ge(fd, 0);
 	return fd;

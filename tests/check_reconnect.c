@@ -2,14 +2,12 @@
  * check_reconnect.c - the daemon dies and comes back: what the application does not notice, what
  * it counts, and when it is over all the same.
  */
-#include "client-lib/etherconn.h"
 #include "daemon/config.h"
 #include "proto/channel.h"
 #include "proto/msg.h"
-#include "tests/daemon_process.h"
 #include "tests/suite.h"
+#include "tests/user.h"
 
-#include <arpa/inet.h>
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
@@ -36,12 +34,9 @@ static struct ec_relay *relay;
 static struct ec_relay *connect_relay(int reconnect_ms)
 {
 	struct ec_relay_opts opts = EC_RELAY_OPTS;
-	struct ec_relay *r;
-	opts.socket = served.sock;
 	opts.queue_depth = 16;
 	opts.reconnect_ms = reconnect_ms;
-	ck_assert_msg(ec_relay_open(&r, NULL, &opts) == 0, "%s", ec_error_text());
-	return r;
+	return user_connect(&served, &opts);
 }
 
 static void setup(void)
@@ -84,14 +79,7 @@ static void come_back(void)
 
 static struct ec_l2 *open_on(struct ec_relay *on, const char *text)
 {
-	static const uint16_t types[] = {TYPE};
-	struct ec_l2_opts opts = EC_L2_OPTS;
-	struct ec_l2addr addr;
-	struct ec_l2 *l2;
-	opts.ethertypes = types;
-	opts.n_ethertypes = 1;
-	ck_assert_int_eq(ec_l2addr_parse(text, &addr), 0);
-	ck_assert_msg(ec_l2_open(&l2, on, &addr, &opts) == 0, "%s", ec_error_text());
+	struct ec_l2 *l2 = user_l2(on, text, 0, TYPE);
 	ec_l2_set_read_deadline(l2, ec_now() + SOON);
 	ec_l2_set_write_deadline(l2, ec_now() + SOON);
 	return l2;
@@ -131,16 +119,6 @@ static bool readable(int fd, int timeout_ms)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	return poll(&p, 1, timeout_ms) == 1;
-}
-
-static struct sockaddr_storage addr4(const char *ip, uint16_t port)
-{
-	struct sockaddr_storage ss = {0};
-	struct sockaddr_in *sin = (struct sockaddr_in *)&ss;
-	sin->sin_family = AF_INET;
-	sin->sin_port = htons(port);
-	ck_assert_int_eq(inet_pton(AF_INET, ip, &sin->sin_addr), 1);
-	return ss;
 }
 
 /* ---- asking the daemon itself ---- */
@@ -414,9 +392,8 @@ START_TEST(test_changes_while_away)
 {
 	struct ec_l2 *closed = open_on(relay, MAC1), *stays = open_on(relay, MAC2);
 	struct meanwhile m = {.away_ms = 50};
-	struct sockaddr_storage lease = addr4("10.0.0.7", 68);
-	struct ec_udp *udp;
-	ck_assert_int_eq(ec_udp_open(&udp, stays, "0.0.0.0:68", NULL), 0);
+	struct sockaddr_storage lease = user_address("10.0.0.7:68");
+	struct ec_udp *udp = user_udp(stays, "0.0.0.0:68", NULL);
 	die();
 	meanwhile_start(&m);
 	if (_i) /* it is noticed beforehand, or by what follows */
@@ -518,18 +495,12 @@ static void expect_datagram(struct ec_udp *from, struct ec_udp *to)
 
 START_TEST(test_the_address_it_has_by_now)
 {
-	struct ec_l2_opts opts = EC_L2_OPTS;
-	struct ec_l2addr addr;
-	struct ec_l2 *l2;
-	struct ec_udp *udp, *peer;
-	struct sockaddr_storage lease = addr4("10.0.0.7", 68);
-	opts.flags = EC_L2_MULTICAST;
-	ec_l2addr_parse(MAC1, &addr);
-	ck_assert_int_eq(ec_l2_open(&l2, relay, &addr, &opts), 0);
-	ck_assert_int_eq(ec_udp_open(&udp, l2, "0.0.0.0:68", NULL), 0);
-	ec_l2addr_parse(MAC2, &addr);
-	ck_assert_int_eq(ec_l2_open(&l2, relay, &addr, &opts), 0);
-	ck_assert_int_eq(ec_udp_open(&peer, l2, "10.0.0.1:67", NULL), 0);
+	static const char *const later[] = {"10.0.0.8:101", "10.0.0.8:102", "10.0.0.8:103"};
+	struct ec_udp *udp = user_udp(user_l2(relay, MAC1, EC_L2_MULTICAST, 0),
+				      "0.0.0.0:68", NULL),
+		      *peer = user_udp(user_l2(relay, MAC2, EC_L2_MULTICAST, 0),
+				       "10.0.0.1:67", NULL);
+	struct sockaddr_storage lease = user_address("10.0.0.7:68");
 	ck_assert_int_eq(ec_udp_set_local(udp, (struct sockaddr *)&lease), 0);
 	for (unsigned i = 1; i <= 3; i++) {
 		die();
@@ -539,7 +510,7 @@ START_TEST(test_the_address_it_has_by_now)
 		ck_assert_int_eq(ec_udp_set_local(udp, (struct sockaddr *)&lease), 0);
 		expect_datagram(peer, udp);
 		expect_datagram(udp, peer);
-		lease = addr4("10.0.0.8", (uint16_t)(100 + i));
+		lease = user_address(later[i - 1]);
 		ck_assert_int_eq(ec_udp_set_local(udp, (struct sockaddr *)&lease), 0);
 	}
 }

@@ -196,24 +196,20 @@ START_TEST(test_sum_of_zero)
 {
 	char text[ECP_ADDR_TEXT];
 	uint8_t got[LINK_ROOM], payload[64] = {0};
-	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(7)};
-	struct sockaddr_in6 to6 = {.sin6_family = AF_INET6, .sin6_port = htons(7)};
-	const struct sockaddr *to =
-	    _i & 1 ? (struct sockaddr *)&to6 : (struct sockaddr *)&four;
-	const socklen_t len = _i & 1 ? sizeof(to6) : sizeof(four);
 	scene_start(_i);
+	const struct sockaddr_storage to = scene_sockaddr("peer:7");
 	const uint32_t sum_at = 14 + (scene.six ? 40 : 20) + 6;
-	inet_pton(AF_INET, "10.0.0.9", &four.sin_addr);
-	inet_pton(AF_INET6, "fd00::9", &to6.sin6_addr);
 	struct ec_udp *udp =
 	    scene_udp(scene_l2(MAC, 0, 0), scene_address("me:68", text), 0);
 	link_forget();
-	ck_assert_int_eq(ec_udp_sendto(udp, payload, sizeof(payload), 0, to, len),
+	ck_assert_int_eq(ec_udp_sendto(udp, payload, sizeof(payload), 0,
+				       (const struct sockaddr *)&to, sizeof(to)),
 			 sizeof(payload));
 	ck_assert_uint_gt(link_receive(got), sum_at + 2);
 	/* what the sum lacked, it has now */
 	memcpy(payload, got + sum_at, 2);
-	ck_assert_int_eq(ec_udp_sendto(udp, payload, sizeof(payload), 0, to, len),
+	ck_assert_int_eq(ec_udp_sendto(udp, payload, sizeof(payload), 0,
+				       (const struct sockaddr *)&to, sizeof(to)),
 			 sizeof(payload));
 	ck_assert_uint_gt(link_receive(got), sum_at + 2);
 	ck_assert_mem_eq(got + sum_at, "\xff\xff", 2);
@@ -230,7 +226,7 @@ START_TEST(test_udp_round_trip)
 	char buf[100];
 	scene_start(_i);
 	daemon_process_start_on(&far, LINK_PEER_IF, link_backends[_i / 2]);
-	struct ec_relay *mine = scene.relay, *yours = scene_connect(&far);
+	struct ec_relay *mine = scene.relay, *yours = user_connect(&far, NULL);
 	struct ec_udp *a = scene_udp(scene_l2(MAC "|1|2", EC_L2_MULTICAST, 0),
 				     scene_address("me:1000", here), 0);
 	scene.relay = yours;
@@ -238,13 +234,11 @@ START_TEST(test_udp_round_trip)
 				     scene_address("other:7", there), 0);
 	ec_udp_set_read_deadline(a, ec_now() + 5000000000);
 	ec_udp_set_read_deadline(b, ec_now() + 5000000000);
-	const socklen_t len =
-	    scene.six ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 	for (unsigned i = 0; i < 3; i++) {
 		socklen_t from_len = sizeof(from);
 		ec_udp_local(b, &to);
 		ck_assert_int_eq(
-		    ec_udp_sendto(a, "ping", 4, 0, (struct sockaddr *)&to, len), 4);
+		    ec_udp_sendto(a, "ping", 4, 0, (struct sockaddr *)&to, sizeof(to)), 4);
 		ck_assert_int_eq(ec_udp_recvfrom(b, buf, sizeof(buf), 0,
 						 (struct sockaddr *)&from, &from_len),
 				 4);
@@ -273,21 +267,15 @@ START_TEST(test_ttl_and_traffic_class)
 	uint8_t got[LINK_ROOM];
 	struct ecp_frame parsed;
 	struct ec_udp_opts opts = EC_UDP_OPTS;
-	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(7)};
-	struct sockaddr_in6 to6 = {.sin6_family = AF_INET6, .sin6_port = htons(7)};
-	struct ec_udp *udp;
 	scene_start(_i);
-	inet_pton(AF_INET, "10.0.0.9", &four.sin_addr);
-	inet_pton(AF_INET6, "fd00::9", &to6.sin6_addr);
+	const struct sockaddr_storage to = scene_sockaddr("peer:7");
 	opts.ttl = 7;
 	opts.tclass = 0xb8;
-	struct ec_l2 *l2 = scene_l2(MAC, 0, 0);
-	ck_assert_int_eq(ec_udp_open(&udp, l2, scene_address("me:68", text), &opts), 0);
+	struct ec_udp *udp =
+	    user_udp(scene_l2(MAC, 0, 0), scene_address("me:68", text), &opts);
 	link_forget();
-	const struct sockaddr *to =
-	    scene.six ? (struct sockaddr *)&to6 : (struct sockaddr *)&four;
-	socklen_t len = scene.six ? sizeof(to6) : sizeof(four);
-	ck_assert_int_eq(ec_udp_sendto(udp, "a datagram of some length", 25, 0, to, len),
+	ck_assert_int_eq(ec_udp_sendto(udp, "a datagram of some length", 25, 0,
+				       (const struct sockaddr *)&to, sizeof(to)),
 			 25);
 	uint32_t n = link_receive(got);
 	ck_assert_int_eq(ecp_frame_parse(got, n, NULL, &parsed), ECP_FRAME_OK);

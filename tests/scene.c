@@ -11,27 +11,18 @@
 
 struct scene scene;
 
-struct ec_relay *scene_connect(const struct daemon_process *d)
-{
-	struct ec_relay_opts opts = EC_RELAY_OPTS;
-	struct ec_relay *r;
-	opts.socket = d->sock;
-	ck_assert_msg(ec_relay_open(&r, NULL, &opts) == 0, "%s", ec_error_text());
-	return r;
-}
-
 void scene_start_filtered(int loop, const char *filter)
 {
 	scene.six = loop & 1;
 	scene.sender = NULL;
 	if (loop / 2 == SCENE_MEMORY) {
 		daemon_process_start(&scene.served, 0, 0);
-		scene.sender = scene_connect(&scene.served);
+		scene.sender = user_connect(&scene.served, NULL);
 	} else {
 		daemon_process_start_filtered(&scene.served, LINK_IF,
 					      link_backends[loop / 2], filter);
 	}
-	scene.relay = scene_connect(&scene.served);
+	scene.relay = user_connect(&scene.served, NULL);
 }
 
 void scene_start(int loop)
@@ -48,25 +39,14 @@ void scene_stop(void)
 
 struct ec_l2 *scene_l2(const char *text, unsigned flags, uint16_t ethertype)
 {
-	struct ec_l2addr addr;
-	struct ec_l2_opts opts = EC_L2_OPTS;
-	struct ec_l2 *l2;
-	opts.flags = flags;
-	opts.ethertypes = &ethertype;
-	opts.n_ethertypes = ethertype != 0;
-	ck_assert_int_eq(ec_l2addr_parse(text, &addr), 0);
-	ck_assert_msg(ec_l2_open(&l2, scene.relay, &addr, &opts) == 0, "%s",
-		      ec_error_text());
-	return l2;
+	return user_l2(scene.relay, text, flags, ethertype);
 }
 
 struct ec_udp *scene_udp(struct ec_l2 *l2, const char *local, unsigned flags)
 {
 	struct ec_udp_opts opts = EC_UDP_OPTS;
-	struct ec_udp *udp;
 	opts.flags = flags;
-	ck_assert_msg(ec_udp_open(&udp, l2, local, &opts) == 0, "%s", ec_error_text());
-	return udp;
+	return user_udp(l2, local, &opts);
 }
 
 const char *scene_address(const char *word, char text[ECP_ADDR_TEXT])
@@ -76,7 +56,9 @@ const char *scene_address(const char *word, char text[ECP_ADDR_TEXT])
 	} words[] = {{"me", "10.0.0.1", "[fd00::1]"},
 		     {"other", "10.0.0.2", "[fd00::2]"},
 		     {"any", "0.0.0.0", "[::]"},
-		     {"peer", "10.0.0.9", "[fd00::9]"}};
+		     {"peer", "10.0.0.9", "[fd00::9]"},
+		     {"far", "192.0.2.1", "[2001:db8::1]"},
+		     {"nobody", "10.0.0.77", "[fd00::77]"}};
 	size_t len = strcspn(word, ":");
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		if (!strncmp(words[i].word, word, len)) {
@@ -85,6 +67,12 @@ const char *scene_address(const char *word, char text[ECP_ADDR_TEXT])
 			return text;
 		}
 	abort();
+}
+
+struct sockaddr_storage scene_sockaddr(const char *word)
+{
+	char text[ECP_ADDR_TEXT];
+	return user_address(scene_address(word, text));
 }
 
 /* From an endpoint with the frame's tags, as which the other client sends it. */

@@ -10,10 +10,9 @@
 #ifndef TEST_SCENE_H
 #define TEST_SCENE_H
 
-#include "client-lib/etherconn.h"
-#include "tests/daemon_process.h"
 #include "tests/frames.h"
 #include "tests/link.h"
+#include "tests/user.h"
 
 /* A loop number is twice the index of a back-end, and one more for IPv6. */
 #define SCENE_MEMORY  LINK_N_BACKENDS /* the one without a link */
@@ -36,14 +35,13 @@ extern struct scene scene;
 void scene_start(int loop);
 void scene_start_filtered(int loop, const char *filter);
 void scene_stop(void);
-/* Another client of d. */
-struct ec_relay *scene_connect(const struct daemon_process *d);
 
 /* ethertype 0: the default ones. */
 struct ec_l2 *scene_l2(const char *text, unsigned flags, uint16_t ethertype);
 struct ec_udp *scene_udp(struct ec_l2 *l2, const char *local, unsigned flags);
 /* "me:68": the address that a row speaks of, in the family of this run. */
 const char *scene_address(const char *word, char text[ECP_ADDR_TEXT]);
+struct sockaddr_storage scene_sockaddr(const char *word);
 
 void scene_send(const struct test_frame *f);
 /*

@@ -12,11 +12,9 @@
  *
  * Exit 0 if every datagram came back whole, 1 with a sentence if not, 2 for usage.
  */
-#include "client-lib/etherconn.h"
 #include "proto/endpoint.h"
+#include "tests/user.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,26 +42,6 @@ static int next_hop(void *arg, const struct sockaddr *dst, uint8_t mac[6])
 	(void)dst;
 	memcpy(mac, options.next_hop, 6);
 	return 0;
-}
-
-static socklen_t to_sockaddr(const char *text, struct sockaddr_storage *ret)
-{
-	struct ecp_addr addr;
-	memset(ret, 0, sizeof(*ret));
-	if (ecp_addr_parse(text, &addr) < 0)
-		return 0;
-	if (addr.family == 4) {
-		struct sockaddr_in *sin = (struct sockaddr_in *)ret;
-		*sin = (struct sockaddr_in){.sin_family = AF_INET,
-					    .sin_port = htons(addr.port)};
-		memcpy(&sin->sin_addr, addr.ip, 4);
-		return sizeof(*sin);
-	}
-	struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)ret;
-	*sin6 =
-	    (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(addr.port)};
-	memcpy(&sin6->sin6_addr, addr.ip, 16);
-	return sizeof(*sin6);
 }
 
 /* One datagram there and back. */
@@ -119,7 +97,7 @@ static int run(const char *l2_text, const char *local, const char *remote)
 	struct ec_l2 *l2;
 	struct ec_udp *udp;
 	struct sockaddr_storage to;
-	socklen_t to_len = to_sockaddr(remote, &to);
+	socklen_t to_len = user_sockaddr(remote, &to);
 	if (!to_len) {
 		fprintf(stderr, "tool_ec_ping: \"%s\" is no address\n", remote);
 		return 2;

@@ -10,12 +10,10 @@
  * lost, SLOWEST in the slowest second, longest wait MS ms".  Exit 0 if none was lost, 1 if some were or it could not
  * send, 2 for usage.
  */
-#include "client-lib/etherconn.h"
 #include "proto/endpoint.h"
+#include "tests/user.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,7 +90,7 @@ static void end_of_second(struct counts *c, int64_t now)
 
 /* As many as there is credit for, and room in the window.  0 or -errno. */
 static int offer(struct ec_relay *relay, struct ec_udp *udp, struct counts *c,
-		 const struct sockaddr_in *to)
+		 const struct sockaddr_storage *to)
 {
 	static const uint8_t payload[PAYLOAD];
 	if (c->sent == c->got)
@@ -107,8 +105,8 @@ static int offer(struct ec_relay *relay, struct ec_udp *udp, struct counts *c,
 	return ec_relay_flush(relay);
 }
 
-static int run(struct ec_relay *relay, struct ec_udp *udp, const struct sockaddr_in *to,
-	       int64_t rate, int64_t seconds)
+static int run(struct ec_relay *relay, struct ec_udp *udp,
+	       const struct sockaddr_storage *to, int64_t rate, int64_t seconds)
 {
 	struct counts c = {
 	    .begun = ec_now(), .slowest = UINT64_MAX, .price = SECOND_NS / rate};
@@ -140,16 +138,6 @@ static int run(struct ec_relay *relay, struct ec_udp *udp, const struct sockaddr
 	return c.sent != c.got;
 }
 
-static int to_sockaddr(const char *text, struct sockaddr_in *ret)
-{
-	struct ecp_addr addr;
-	if (ecp_addr_parse(text, &addr) < 0 || addr.family != 4)
-		return -EINVAL;
-	*ret = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(addr.port)};
-	memcpy(&ret->sin_addr, addr.ip, 4);
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	struct ec_relay_opts relay_opts = EC_RELAY_OPTS;
@@ -159,9 +147,9 @@ int main(int argc, char **argv)
 	struct ec_relay *relay;
 	struct ec_l2 *l2;
 	struct ec_udp *udp;
-	struct sockaddr_in to;
+	struct sockaddr_storage to;
 	if (argc != 8 || atoll(argv[6]) < 1 || ec_l2addr_parse(argv[2], &addr) < 0 ||
-	    ecp_mac_parse(argv[3], next_hop) < 0 || to_sockaddr(argv[5], &to) < 0) {
+	    ecp_mac_parse(argv[3], next_hop) < 0 || !user_sockaddr(argv[5], &to)) {
 		fprintf(stderr, "usage: tool_neighbour SOCKET MAC NEXT_HOP LOCAL REMOTE "
 				"RATE SECONDS\n");
 		return 2;
