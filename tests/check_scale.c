@@ -2,13 +2,10 @@
  * check_scale.c - many endpoints over a real link, claims that come and go under traffic, and
  * the sum that every frame is part of.
  */
-#include "client-lib/etherconn.h"
 #include "proto/msg.h"
 #include "proto/sock.h"
 #include "tests/counters_view.h"
-#include "tests/daemon_process.h"
-#include "tests/frames.h"
-#include "tests/link.h"
+#include "tests/scene.h"
 #include "tests/suite.h"
 
 #include <check.h>
@@ -27,50 +24,21 @@
 #endif
 #define MOST_NS (INT64_C(5000000000) * SLOWER) /* for 50,000, to open or to close */
 
-static const char *const backends[] = {"af_packet", "af_packet_v3", "pcap"};
-#define N_BACKENDS 3
-
-static struct daemon_process served;
-static struct ec_relay *relay;
 static const uint16_t type_list[] = {TYPE};
 static struct ec_l2_opts raw = EC_L2_OPTS;
 static pthread_barrier_t all_open;
 
-static struct ec_relay *connect_relay(uint32_t rx_ring)
-{
-	struct ec_relay_opts opts = EC_RELAY_OPTS;
-	struct ec_relay *r;
-	opts.socket = served.sock;
-	opts.rx_ring = rx_ring;
-	ck_assert_msg(ec_relay_open(&r, NULL, &opts) == 0, "%s", ec_error_text());
-	return r;
-}
-
 static void setup(void)
 {
 	link_make(1500);
-	daemon_process_start_on(&served, LINK_IF, backends[0]);
-	relay = connect_relay(0);
 	raw.ethertypes = type_list;
 	raw.n_ethertypes = 1;
 }
 
 static void teardown(void)
 {
-	ec_relay_close(relay);
-	daemon_process_stop(&served);
+	scene_stop();
 	link_remove();
-}
-
-/* The fixture's is on the first of them. */
-static void restart_on(const char *backend)
-{
-	if (backend == backends[0])
-		return;
-	ec_relay_close(relay);
-	daemon_process_stop(&served);
-	daemon_process_start_on(&served, LINK_IF, backend);
-	relay = connect_relay(0);
 }
 
 static void send_to(const char *to, uint32_t number)
@@ -91,7 +59,7 @@ static void each_gets_its_own(unsigned n, void (*name)(unsigned i, char *to))
 		ck_assert_int_eq(ec_l2addr_parse(to, &claims[i].addr), 0);
 		claims[i].user = &claims[i];
 	}
-	ck_assert_msg(ec_open_many(relay, claims, n, &raw, NULL) == n, "%s",
+	ck_assert_msg(ec_open_many(scene.relay, claims, n, &raw, NULL) == n, "%s",
 		      ec_error_text());
 	for (unsigned i = 0, sent = 0; i < n; i++) {
 		struct ec_frame frame;
@@ -100,11 +68,12 @@ static void each_gets_its_own(unsigned n, void (*name)(unsigned i, char *to))
 			name(sent, to);
 			send_to(to, sent);
 		}
-		ck_assert_msg(ec_relay_recv(relay, &frame, 1, 5000) == 1, "%u: nothing", i);
+		ck_assert_msg(ec_relay_recv(scene.relay, &frame, 1, 5000) == 1,
+			      "%u: nothing", i);
 		memcpy(&number, frame.l3, sizeof(number));
 		ck_assert_msg(frame.user == &claims[i] && number == i, "%u: another", i);
 	}
-	ec_relay_release(relay);
+	ec_relay_release(scene.relay);
 	ec_close_many(claims, n);
 	free(claims);
 }
@@ -126,21 +95,21 @@ static void name_same_vlan(unsigned i, char *to)
 
 START_TEST(test_all_vlans_at_once)
 {
-	restart_on(backends[_i]);
+	scene_start(2 * _i);
 	each_gets_its_own(4094, name_by_vlan);
 }
 END_TEST
 
 START_TEST(test_one_mac_on_many_vlans)
 {
-	restart_on(backends[_i]);
+	scene_start(2 * _i);
 	each_gets_its_own(2000, name_same_mac);
 }
 END_TEST
 
 START_TEST(test_many_macs_on_one_vlan)
 {
-	restart_on(backends[_i]);
+	scene_start(2 * _i);
 	each_gets_its_own(2000, name_same_vlan);
 }
 END_TEST
@@ -148,15 +117,12 @@ END_TEST
 /* Others come and go; who stays misses nothing and sees every frame in order. */
 START_TEST(test_claims_under_traffic)
 {
-	struct ec_l2addr addr;
-	struct ec_l2 *stays;
-	restart_on(backends[_i]);
-	struct ec_relay *other = connect_relay(0);
+	scene_start(2 * _i);
+	struct ec_relay *other = user_connect(&scene.served, NULL);
 	struct ec_claim claims[100] = {0};
 	struct ec_frame frames[64];
 	uint32_t sent = 0, got = 0;
-	ec_l2addr_parse(PEER "|7", &addr);
-	ck_assert_int_eq(ec_l2_open(&stays, relay, &addr, &raw), 0);
+	scene_l2(PEER "|7", 0, TYPE); /* who stays */
 	for (unsigned i = 0; i < 100; i++) {
 		char to[EC_L2ADDR_TEXT];
 		name_same_vlan(i, to);
@@ -170,7 +136,7 @@ START_TEST(test_claims_under_traffic)
 			send_to(PEER "|7", sent++);
 		ec_close_many(claims, 100);
 		while (got < sent) {
-			int n = ec_relay_recv(relay, frames, 64, 5000);
+			int n = ec_relay_recv(scene.relay, frames, 64, 5000);
 			ck_assert_msg(n > 0, "%u of %u frames", got, sent);
 			for (int i = 0; i < n; i++, got++)
 				ck_assert_mem_eq(frames[i].l3, &got, sizeof(got));
@@ -194,9 +160,9 @@ START_TEST(test_fifty_thousand)
 		claims[i].local = "0.0.0.0:68";
 		claims[i].user = &claims[i];
 	}
-	restart_on(backends[_i]);
+	scene_start(2 * _i);
 	const int64_t begin = ec_now();
-	ck_assert_msg(ec_open_many(relay, claims, N, NULL, NULL) == N, "%s",
+	ck_assert_msg(ec_open_many(scene.relay, claims, N, NULL, NULL) == N, "%s",
 		      ec_error_text());
 	const int64_t open = ec_now();
 	uint8_t bytes[ECP_FRAME_MAX];
@@ -205,14 +171,14 @@ START_TEST(test_fifty_thousand)
 							.src_ip = "10.0.0.9:67",
 							.dst_ip = "255.255.255.255:68"},
 				   bytes));
-	ck_assert_int_eq(ec_relay_recv(relay, &frame, 1, 5000), 1);
+	ck_assert_int_eq(ec_relay_recv(scene.relay, &frame, 1, 5000), 1);
 	ck_assert_ptr_eq(frame.udp, claims[N - 1].udp);
-	ec_relay_release(relay);
+	ec_relay_release(scene.relay);
 	const int64_t used = ec_now();
 	ec_close_many(claims, N);
 	const int64_t closed = ec_now();
 	printf("# %s: 50000 L2 and 50000 UDP endpoints: open in %ld ms, closed in %ld ms\n",
-	       backends[_i], (open - begin) / 1000000, (closed - used) / 1000000);
+	       link_backends[_i], (open - begin) / 1000000, (closed - used) / 1000000);
 	ck_assert_int_lt(open - begin, MOST_NS);
 	ck_assert_int_lt(closed - used, MOST_NS);
 	free(claims);
@@ -229,14 +195,11 @@ static void *echo(void *arg)
 {
 	static const uint8_t dst[6] = {2, 0xee, 0, 0, 0, 1};
 	const uintptr_t number = (uintptr_t)arg;
-	struct ec_relay *mine = connect_relay(0);
-	struct ec_l2addr addr;
+	struct ec_relay *mine = user_connect(&scene.served, NULL);
 	struct ec_frame f;
-	struct ec_l2 *l2;
 	char to[EC_L2ADDR_TEXT];
 	name_same_vlan((unsigned)number, to);
-	ec_l2addr_parse(to, &addr);
-	ck_assert_int_eq(ec_l2_open(&l2, mine, &addr, &raw), 0);
+	struct ec_l2 *l2 = user_l2(mine, to, 0, TYPE);
 	pthread_barrier_wait(&all_open);
 	for (uint32_t i = 0; i < PER_THREAD; i++) {
 		ck_assert_int_eq(ec_relay_recv(mine, &f, 1, 5000), 1);
@@ -252,7 +215,7 @@ START_TEST(test_threads)
 	static const uint8_t vlan[] = {0x81, 0, 0, 7};
 	pthread_t threads[N_THREADS];
 	uint8_t got[LINK_ROOM];
-	restart_on(backends[_i]);
+	scene_start(2 * _i);
 	pthread_barrier_init(&all_open, NULL, N_THREADS + 1);
 	for (uintptr_t i = 0; i < N_THREADS; i++)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, echo, (void *)i), 0);
@@ -286,10 +249,9 @@ START_TEST(test_unread_queues_are_bounded)
 	static uint8_t frame[N][ECP_FRAME_MAX], payload[SIZE];
 	struct ec_claim claims[N] = {0};
 	struct ec_relay_stats stats;
-	struct ec_l2addr addr;
-	struct ec_l2 *end;
 	uint32_t len = 0;
 	char to[EC_L2ADDR_TEXT];
+	scene_start(2 * LINK_AF_PACKET);
 	for (unsigned i = 0; i < N; i++) {
 		name_same_vlan(i, to);
 		ec_l2addr_parse(to, &claims[i].addr);
@@ -298,9 +260,8 @@ START_TEST(test_unread_queues_are_bounded)
 			.to = to, .ethertype = TYPE, .payload = payload, .len = SIZE},
 		    frame[i]);
 	}
-	ck_assert_int_eq(ec_open_many(relay, claims, N, &raw, NULL), N);
-	ec_l2addr_parse(PEER, &addr);
-	ck_assert_int_eq(ec_l2_open(&end, relay, &addr, &raw), 0);
+	ck_assert_int_eq(ec_open_many(scene.relay, claims, N, &raw, NULL), N);
+	struct ec_l2 *end = scene_l2(PEER, 0, TYPE);
 	ec_l2_set_read_deadline(end, ec_now() + 50000000000);
 	for (unsigned i = 0, n = 0; i < BURSTS; i++) {
 		for (unsigned j = 0; j < BURST; j++, n++)
@@ -308,7 +269,7 @@ START_TEST(test_unread_queues_are_bounded)
 		send_to(PEER, i);
 		ck_assert_int_eq(ec_l2_recv(end, payload, SIZE, 0, NULL), 4);
 	}
-	ec_relay_stats(relay, &stats);
+	ec_relay_stats(scene.relay, &stats);
 	ck_assert_uint_eq(stats.rx, (BURST + 1) * BURSTS);
 	/* each of them has had its share, and none is lost uncounted */
 	uint64_t left = 0;
@@ -360,7 +321,7 @@ static struct ecp_endpoint_stats sum_shown(enum ecp_show what)
 	struct ecp_request request = {.type = ECP_REQ_SHOW, .show = {.what = what}};
 	struct ecp_endpoint_stats sum = {0};
 	struct ecp_error err = {0};
-	int fd = ecp_sock_connect(served.sock);
+	int fd = ecp_sock_connect(scene.served.sock);
 	do {
 		ck_assert_int_eq(ecp_ask(fd, &request, &reply, text, NULL, NULL, &err), 0);
 		ck_assert_int_eq(reply.type, ECP_REP_PAGE);
@@ -381,7 +342,7 @@ static void check_memory(const struct ecp_endpoint_stats *shown,
 	struct counters_view view;
 	struct ecp_endpoint_stats clients = {0}, endpoints = {0}, one;
 	struct ecp_relay_stats seen;
-	counters_view_open(&view, served.sock);
+	counters_view_open(&view, scene.served.sock);
 	for (uint32_t i = 0; i < view.head->clients_used; i++) {
 		const struct ecp_client_row *row = counters_view_client(&view, i);
 		one = ecp_client_row_read(row);
@@ -428,22 +389,18 @@ START_TEST(test_every_frame_is_counted)
 	static const char bad_udp[] =
 	    "E\0\0\x1c\0\0\0\0@\x11\0\0\n\0\0\x09\n\0\0\x01\0\x01\0\x02\0\x09\0";
 	static const uint8_t dst[6] = {2, 0, 0, 0, 0, 2};
-	struct ec_l2addr addr;
-	struct ec_l2 *l2, *two_tags, *end;
-	struct ec_udp *udp;
+	struct ec_relay_opts opts = EC_RELAY_OPTS;
 	struct ec_relay_stats mine;
 	struct ecp_relay_stats s;
 	struct ec_frame frame;
 	uint32_t good = 0, in_ring = 0;
-	restart_on(backends[_i]);
-	struct ec_relay *narrow = connect_relay(64 << 10);
-	ec_l2addr_parse(PEER "|7", &addr);
-	ck_assert_int_eq(ec_l2_open(&l2, narrow, &addr, NULL), 0);
-	ec_l2addr_parse(PEER "|7|7", &addr); /* whoever has a third one looks like it */
-	ck_assert_int_eq(ec_l2_open(&two_tags, narrow, &addr, NULL), 0);
-	ck_assert_int_eq(ec_udp_open(&udp, l2, "10.0.0.1:3", NULL), 0);
-	ec_l2addr_parse("02:00:00:00:00:0c", &addr);
-	ck_assert_int_eq(ec_l2_open(&end, relay, &addr, &raw), 0);
+	scene_start(2 * _i);
+	opts.rx_ring = 64 << 10;
+	struct ec_relay *narrow = user_connect(&scene.served, &opts);
+	struct ec_l2 *l2 = user_l2(narrow, PEER "|7", 0, 0);
+	user_l2(narrow, PEER "|7|7", 0, 0); /* whoever has a third one looks like it */
+	user_udp(l2, "10.0.0.1:3", NULL);
+	struct ec_l2 *end = scene_l2("02:00:00:00:00:0c", 0, TYPE);
 	for (unsigned i = 0; i < 50; i++) {
 		ck_assert_int_eq(ec_l2_send(l2, "sent", 4, 0x0800, dst, 0), 4);
 		ck_assert_int_eq(ec_l2_send(end, "sent", 4, TYPE, dst, 0), 4);
@@ -475,9 +432,10 @@ START_TEST(test_every_frame_is_counted)
 		    0); /* EtherType */
 	}
 	send_to("02:00:00:00:00:0c", 0);
-	ck_assert_int_eq(ec_relay_recv(relay, &frame, 1, 5000), 1); /* all is dealt with */
-	do /* and what we sent is taken */
-		daemon_process_stats(&served, &s);
+	/* all is dealt with ... */
+	ck_assert_int_eq(ec_relay_recv(scene.relay, &frame, 1, 5000), 1);
+	do /* ... and what we sent is taken */
+		daemon_process_stats(&scene.served, &s);
 	while (s.tx_offered < 100);
 	check_shown(&s);
 	while (ec_relay_recv(narrow, &frame, 1, 0) == 1)
@@ -507,14 +465,14 @@ int main(void)
 	TCase *tc = tcase_create("scale");
 	tcase_set_timeout(tc, 50 + 10 * SLOWER);
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_loop_test(tc, test_all_vlans_at_once, 0, N_BACKENDS);
-	tcase_add_loop_test(tc, test_one_mac_on_many_vlans, 0, N_BACKENDS);
-	tcase_add_loop_test(tc, test_many_macs_on_one_vlan, 0, N_BACKENDS);
-	tcase_add_loop_test(tc, test_claims_under_traffic, 0, N_BACKENDS);
-	tcase_add_loop_test(tc, test_fifty_thousand, 0, N_BACKENDS);
-	tcase_add_loop_test(tc, test_threads, 0, N_BACKENDS);
+	tcase_add_loop_test(tc, test_all_vlans_at_once, 0, LINK_N_BACKENDS);
+	tcase_add_loop_test(tc, test_one_mac_on_many_vlans, 0, LINK_N_BACKENDS);
+	tcase_add_loop_test(tc, test_many_macs_on_one_vlan, 0, LINK_N_BACKENDS);
+	tcase_add_loop_test(tc, test_claims_under_traffic, 0, LINK_N_BACKENDS);
+	tcase_add_loop_test(tc, test_fifty_thousand, 0, LINK_N_BACKENDS);
+	tcase_add_loop_test(tc, test_threads, 0, LINK_N_BACKENDS);
 	tcase_add_test(tc, test_unread_queues_are_bounded);
-	tcase_add_loop_test(tc, test_every_frame_is_counted, 0, N_BACKENDS);
+	tcase_add_loop_test(tc, test_every_frame_is_counted, 0, LINK_N_BACKENDS);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
 }
