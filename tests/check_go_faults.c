@@ -2,8 +2,6 @@
  * check_go_faults.c - what went wrong with the Go package etherconn, each seen by experiment: that
  * it cannot happen here, over a real link, over every back-end, with IPv4 and with IPv6.
  */
-#include "proto/msg.h"
-#include "proto/sock.h"
 #include "tests/scene.h"
 #include "tests/suite.h"
 
@@ -88,15 +86,8 @@ END_TEST
 
 static void log_everything(void)
 {
-	static struct ecp_reply reply;
-	static char text[ECP_MSG_MAX + 1];
 	const struct ecp_request request = {.type = ECP_REQ_LOG, .log = {.level = "debug"}};
-	struct ecp_error err = {0};
-	int fd = ecp_sock_connect(scene.served.sock);
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(ecp_ask(fd, &request, &reply, text, NULL, NULL, &err), 0);
-	ck_assert_int_eq(reply.type, ECP_REP_DONE);
-	close(fd);
+	ck_assert_int_eq(daemon_process_ask(&scene.served, &request)->type, ECP_REP_DONE);
 }
 
 static off_t size_of(FILE *f)

@@ -123,24 +123,27 @@ static bool readable(int fd, int timeout_ms)
 
 /* ---- asking the daemon itself ---- */
 
-static struct ecp_reply reply;
-
-static void ask(const struct ecp_request *request)
+static struct ecp_reply *ask(const struct ecp_request *request)
 {
-	static char text[ECP_MSG_MAX + 1];
-	struct ecp_error err = {0};
-	int fd = ecp_sock_connect(served.sock);
-	ck_assert_int_ge(fd, 0);
-	ck_assert_msg(ecp_ask(fd, request, &reply, text, NULL, NULL, &err) == 0, "%s",
-		      err.text);
-	close(fd);
+	return daemon_process_ask(&served, request);
 }
 
 static unsigned endpoints_there(void)
 {
-	ask(&(struct ecp_request){.type = ECP_REQ_STATUS});
-	ck_assert_int_eq(reply.type, ECP_REP_STATUS);
-	return reply.status.endpoints;
+	const struct ecp_reply *reply = ask(&(struct ecp_request){.type = ECP_REQ_STATUS});
+	ck_assert_int_eq(reply->type, ECP_REP_STATUS);
+	return reply->status.endpoints;
+}
+
+/* All endpoints, as the daemon shows them, but for their counters. */
+static struct ecp_page show_endpoints(void)
+{
+	struct ecp_reply *reply = ask(&(struct ecp_request){
+	    .type = ECP_REQ_SHOW, .show = {.what = ECP_SHOW_ENDPOINTS}});
+	ck_assert_int_eq(reply->type, ECP_REP_PAGE);
+	for (unsigned i = 0; i < reply->page.n; i++)
+		reply->page.endpoints[i].stats = (struct ecp_endpoint_stats){0};
+	return reply->page;
 }
 
 /* ---- others that act meanwhile ---- */
@@ -403,11 +406,10 @@ START_TEST(test_changes_while_away)
 	struct ec_l2 *opened = open_on(relay, MAC3);
 	meanwhile_end(&m);
 	ck_assert_uint_eq(endpoints_there(), 3);
-	ask(&(struct ecp_request){.type = ECP_REQ_SHOW,
-				  .show = {.what = ECP_SHOW_ENDPOINTS}});
-	ck_assert_uint_eq(reply.page.n, 3);
-	ck_assert_uint_eq(reply.page.endpoints[1].kind, ECP_KIND_UDP);
-	ck_assert_uint_eq(reply.page.endpoints[1].local.ip[3], 7);
+	const struct ecp_page page = show_endpoints();
+	ck_assert_uint_eq(page.n, 3);
+	ck_assert_uint_eq(page.endpoints[1].kind, ECP_KIND_UDP);
+	ck_assert_uint_eq(page.endpoints[1].local.ip[3], 7);
 	expect_traffic(opened, stays);
 }
 END_TEST
@@ -447,17 +449,6 @@ static void open_all_kinds(void)
 		ck_assert_int_eq(ec_udp_open(&udp, l2, "10.0.0.1:53", &udp_opts), 0);
 		ck_assert_int_eq(ec_udp_open(&udp, l2, "[fd00::1]:54", NULL), 0);
 	}
-}
-
-/* All endpoints, as the daemon shows them, but for their counters. */
-static struct ecp_page show_endpoints(void)
-{
-	ask(&(struct ecp_request){.type = ECP_REQ_SHOW,
-				  .show = {.what = ECP_SHOW_ENDPOINTS}});
-	ck_assert_int_eq(reply.type, ECP_REP_PAGE);
-	for (unsigned i = 0; i < reply.page.n; i++)
-		reply.page.endpoints[i].stats = (struct ecp_endpoint_stats){0};
-	return reply.page;
 }
 
 START_TEST(test_all_as_it_was)
@@ -720,8 +711,9 @@ START_TEST(test_killed_stays_dead)
 {
 	struct ec_l2 *l2 = open_on(relay, MAC1);
 	ec_l2_set_read_deadline(l2, 0);
-	ask(&(struct ecp_request){.type = ECP_REQ_KILL, .kill.client = 1});
-	ck_assert_int_eq(reply.type, ECP_REP_DONE);
+	ck_assert_int_eq(
+	    ask(&(struct ecp_request){.type = ECP_REQ_KILL, .kill.client = 1})->type,
+	    ECP_REP_DONE);
 	expect_over(l2, "ended the connection");
 }
 END_TEST

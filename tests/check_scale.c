@@ -2,8 +2,6 @@
  * check_scale.c - many endpoints over a real link, claims that come and go under traffic, and
  * the sum that every frame is part of.
  */
-#include "proto/msg.h"
-#include "proto/sock.h"
 #include "tests/counters_view.h"
 #include "tests/scene.h"
 #include "tests/suite.h"
@@ -316,22 +314,18 @@ static void add(struct ecp_endpoint_stats *sum, const struct ecp_endpoint_stats 
 /* Over all clients, or all endpoints, as etherconnctl shows them. */
 static struct ecp_endpoint_stats sum_shown(enum ecp_show what)
 {
-	static struct ecp_reply reply;
-	static char text[ECP_MSG_MAX + 1];
 	struct ecp_request request = {.type = ECP_REQ_SHOW, .show = {.what = what}};
 	struct ecp_endpoint_stats sum = {0};
-	struct ecp_error err = {0};
-	int fd = ecp_sock_connect(scene.served.sock);
+	const struct ecp_reply *reply;
 	do {
-		ck_assert_int_eq(ecp_ask(fd, &request, &reply, text, NULL, NULL, &err), 0);
-		ck_assert_int_eq(reply.type, ECP_REP_PAGE);
-		for (unsigned i = 0; i < reply.page.n; i++)
+		reply = daemon_process_ask(&scene.served, &request);
+		ck_assert_int_eq(reply->type, ECP_REP_PAGE);
+		for (unsigned i = 0; i < reply->page.n; i++)
 			add(&sum, what == ECP_SHOW_CLIENTS
-				      ? &reply.page.clients[i].stats
-				      : &reply.page.endpoints[i].stats);
-		request.show.after = reply.page.next;
-	} while (reply.page.more);
-	close(fd);
+				      ? &reply->page.clients[i].stats
+				      : &reply->page.endpoints[i].stats);
+		request.show.after = reply->page.next;
+	} while (reply->page.more);
 	return sum;
 }
 

@@ -139,19 +139,29 @@ void daemon_process_start_config(struct daemon_process *d, const struct config *
 	start(d, &s);
 }
 
-void daemon_process_stats(const struct daemon_process *d, struct ecp_relay_stats *stats)
+struct ecp_reply *daemon_process_ask(const struct daemon_process *d,
+				     const struct ecp_request *request)
 {
 	static struct ecp_reply reply;
 	static char text[ECP_MSG_MAX + 1];
-	const struct ecp_request request = {.type = ECP_REQ_SHOW,
-					    .show = {.what = ECP_SHOW_RELAYS}};
 	struct ecp_error err = {0};
 	int fd = ecp_sock_connect(d->sock);
-	if (fd < 0 || ecp_ask(fd, &request, &reply, text, NULL, NULL, &err) < 0 ||
-	    reply.type != ECP_REP_PAGE || reply.page.n != 1)
+	if (fd < 0 || ecp_ask(fd, request, &reply, text, NULL, NULL, &err) < 0) {
+		fprintf(stderr, "daemon_process: no answer: %s\n", err.text);
 		abort();
-	*stats = reply.page.relays[0].stats;
+	}
 	close(fd);
+	return &reply;
+}
+
+void daemon_process_stats(const struct daemon_process *d, struct ecp_relay_stats *stats)
+{
+	const struct ecp_reply *reply =
+	    daemon_process_ask(d, &(struct ecp_request){.type = ECP_REQ_SHOW,
+							.show = {.what = ECP_SHOW_RELAYS}});
+	if (reply->type != ECP_REP_PAGE || reply->page.n != 1)
+		abort();
+	*stats = reply->page.relays[0].stats;
 }
 
 void daemon_process_die(struct daemon_process *d, int signal)

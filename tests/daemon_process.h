@@ -5,7 +5,7 @@
 #ifndef TEST_DAEMON_PROCESS_H
 #define TEST_DAEMON_PROCESS_H
 
-#include "proto/stats.h"
+#include "proto/msg.h"
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -39,6 +39,9 @@ void daemon_process_die(struct daemon_process *d, int signal);
  */
 void daemon_process_stand_by(struct daemon_process *d, const struct config *config);
 void daemon_process_take_over(struct daemon_process *d);
+/* One question on a connection of its own; the answer, until the next one.  Aborts without. */
+struct ecp_reply *daemon_process_ask(const struct daemon_process *d,
+				     const struct ecp_request *request);
 /* Its relay's counters. */
 void daemon_process_stats(const struct daemon_process *d, struct ecp_relay_stats *stats);
 /* Ended with SIGTERM.  Its exit status, as of waitpid(2). */
