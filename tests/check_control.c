@@ -4,10 +4,10 @@
 #include "proto/channel.h"
 #include "proto/msg.h"
 #include "tests/daemon_process.h"
+#include "tests/proc.h"
 #include "tests/suite.h"
 
 #include <check.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -75,19 +75,6 @@ static void expect_alive(void)
 {
 	ask(fd, "{\"request\":\"status\"}");
 	ck_assert_int_eq(rep.type, ECP_REP_STATUS);
-}
-
-static unsigned daemon_fds(void)
-{
-	char path[64];
-	unsigned n = 0;
-	snprintf(path, sizeof(path), "/proc/%d/fd", served.pid);
-	DIR *dir = opendir(path);
-	ck_assert_ptr_nonnull(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
 }
 
 /* ---- */
@@ -160,13 +147,13 @@ START_TEST(test_descriptors_are_discarded)
 	int null = open("/dev/null", O_RDONLY);
 	const int fds[] = {null, null, null, null};
 	expect_alive();
-	unsigned before = daemon_fds();
+	unsigned before = proc_count(served.pid, "fd");
 	for (unsigned i = 0; i < 100; i++) {
 		ck_assert_int_eq(ecp_sock_send(fd, "{\"request\":\"status\"}", 20, fds, 4),
 				 0);
 		ck_assert_int_gt(ecp_sock_recv(fd, text, ECP_MSG_MAX, NULL, NULL), 0);
 	}
-	ck_assert_uint_eq(daemon_fds(), before);
+	ck_assert_uint_eq(proc_count(served.pid, "fd"), before);
 	close(null);
 }
 END_TEST
@@ -188,7 +175,7 @@ static void attach(int to)
 START_TEST(test_nothing_is_left_of_a_client)
 {
 	expect_alive();
-	unsigned before = daemon_fds();
+	unsigned before = proc_count(served.pid, "fd");
 	for (unsigned i = 0; i < 50; i++) {
 		int c = connect_client();
 		attach(c);
@@ -200,9 +187,9 @@ START_TEST(test_nothing_is_left_of_a_client)
 		expect_alive();
 	}
 	struct pollfd nobody = {.fd = -1};
-	for (unsigned i = 0; daemon_fds() != before && i < 200; i++)
+	for (unsigned i = 0; proc_count(served.pid, "fd") != before && i < 200; i++)
 		poll(&nobody, 1, 10);
-	ck_assert_uint_eq(daemon_fds(), before);
+	ck_assert_uint_eq(proc_count(served.pid, "fd"), before);
 }
 END_TEST
 

@@ -13,11 +13,11 @@
 #include "client-lib/etherconn.h"
 #include "daemon/daemon.h"
 #include "tests/daemon_process.h"
+#include "tests/proc.h"
 #include "tests/relay_memory.h"
 #include "tests/suite.h"
 
 #include <check.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -241,19 +241,6 @@ static int end(struct served *s, int signal)
 	return status;
 }
 
-static unsigned count_fds(pid_t pid)
-{
-	char path[32];
-	unsigned n = 0;
-	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	DIR *dir = opendir(path);
-	while (dir && readdir(dir))
-		n++;
-	if (dir)
-		closedir(dir);
-	return n;
-}
-
 /* ---- a client ---- */
 
 #define SOON 100 /* ms: where a frame was lost to the fault, so long is waited for it */
@@ -350,11 +337,11 @@ static int walk_well(const struct served *s)
 
 static int walk_with_faults(const struct served *s)
 {
-	unsigned before = count_fds(getpid());
+	unsigned before = proc_count(getpid(), "fd");
 	faulty = true;
 	walk(s->sock);
 	faulty = false;
-	if (count_fds(getpid()) != before)
+	if (proc_count(getpid(), "fd") != before)
 		return 2;
 	return walk_well(s);
 }
@@ -372,7 +359,7 @@ static void expect_fds(const struct served *s, unsigned n)
 {
 	unsigned now = 0;
 	for (unsigned i = 0; i < 300; i++) {
-		now = count_fds(s->pid);
+		now = proc_count(s->pid, "fd");
 		if (now == n)
 			return;
 		poll(NULL, 0, 10);
@@ -392,7 +379,7 @@ static bool harm_daemon(enum kind kind, long n)
 			      status);
 		return true;
 	}
-	unsigned fds = count_fds(s.pid);
+	unsigned fds = proc_count(s.pid, "fd");
 	run(walk_anyhow, &s);
 	kill(s.pid, SIGHUP);
 	run(walk_anyhow, &s);

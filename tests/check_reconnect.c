@@ -5,11 +5,11 @@
 #include "daemon/config.h"
 #include "proto/channel.h"
 #include "proto/msg.h"
+#include "tests/proc.h"
 #include "tests/suite.h"
 #include "tests/user.h"
 
 #include <check.h>
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -805,16 +805,6 @@ END_TEST
 
 /* ---- again and again ---- */
 
-static unsigned entries(const char *path)
-{
-	unsigned n = 0;
-	DIR *dir = opendir(path);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 /* Mappings of rings. */
 static unsigned rings_mapped(void)
 {
@@ -833,7 +823,7 @@ START_TEST(test_nothing_leaks)
 	if (_i)
 		ec_relay_fd(relay);
 	expect_traffic(a, b);
-	unsigned fds = entries("/proc/self/fd"), threads = entries("/proc/self/task");
+	unsigned fds = proc_count(getpid(), "fd"), threads = proc_count(getpid(), "task");
 	ck_assert_uint_eq(rings_mapped(), 2);
 	for (uint32_t i = 1; i <= 50; i++) {
 		die();
@@ -849,8 +839,8 @@ START_TEST(test_nothing_leaks)
 	ec_relay_release(relay);
 	ec_l2_set_read_deadline(a, ec_now() + 1200 * MS); /* what is closed a second later */
 	ck_assert_int_eq(ec_l2_recv(a, NULL, 0, 0, NULL), -ETIMEDOUT);
-	ck_assert_uint_le(entries("/proc/self/fd"), fds + _i); /* a timer, if any */
-	ck_assert_uint_eq(entries("/proc/self/task"), threads);
+	ck_assert_uint_le(proc_count(getpid(), "fd"), fds + _i); /* a timer, if any */
+	ck_assert_uint_eq(proc_count(getpid(), "task"), threads);
 	ck_assert_uint_eq(rings_mapped(), 2);
 }
 END_TEST

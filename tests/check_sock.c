@@ -3,10 +3,10 @@
  * what becomes of descriptors.
  */
 #include "proto/sock.h"
+#include "tests/proc.h"
 #include "tests/suite.h"
 
 #include <check.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -35,17 +35,6 @@ static void teardown(void)
 	close(pair[1]);
 	unlink(path);
 	rmdir(dir);
-}
-
-static unsigned open_fds(void)
-{
-	unsigned n = 0;
-	DIR *fds = opendir("/proc/self/fd");
-	ck_assert_ptr_nonnull(fds);
-	while (readdir(fds))
-		n++;
-	closedir(fds);
-	return n;
 }
 
 /* ---- paths ---- */
@@ -111,9 +100,9 @@ END_TEST
 START_TEST(test_live_socket_is_not)
 {
 	int fd = ecp_sock_listen(path, 0600);
-	unsigned before = open_fds();
+	unsigned before = proc_count(getpid(), "fd");
 	ck_assert_int_eq(ecp_sock_listen(path, 0600), -EADDRINUSE);
-	ck_assert_uint_eq(open_fds(), before);
+	ck_assert_uint_eq(proc_count(getpid(), "fd"), before);
 	close(accept(fd, NULL, NULL)); /* the question whether somebody lives there */
 	expect_talk(fd);
 	close(fd);
@@ -186,12 +175,12 @@ START_TEST(test_paths_that_cannot_be)
 	char longest[ECP_SOCK_ROOM + 1];
 	memset(longest, 'x', ECP_SOCK_ROOM);
 	longest[ECP_SOCK_ROOM] = 0;
-	unsigned before = open_fds();
+	unsigned before = proc_count(getpid(), "fd");
 	ck_assert_int_eq(ecp_sock_connect(longest), -ENAMETOOLONG);
 	ck_assert_int_eq(ecp_sock_listen(longest, 0600), -ENAMETOOLONG);
 	ck_assert_int_eq(ecp_sock_connect(path), -ENOENT);
 	ck_assert_int_eq(ecp_sock_listen("/nonexistent/dir/s", 0600), -ENOENT);
-	ck_assert_uint_eq(open_fds(), before);
+	ck_assert_uint_eq(proc_count(getpid(), "fd"), before);
 }
 END_TEST
 
@@ -298,14 +287,15 @@ static const struct {
 START_TEST(test_extra_descriptors_are_closed)
 {
 	int fds[ECP_FDS_MAX];
-	unsigned n = passed[_i].room, before = open_fds();
+	unsigned n = passed[_i].room, before = proc_count(getpid(), "fd");
 	if (passed[_i].sent)
 		send_pipes(passed[_i].sent, 3);
 	else
 		ck_assert_int_eq(ecp_sock_send(pair[0], "abc", 3, NULL, 0), 0);
 	ck_assert_int_eq(ecp_sock_recv(pair[1], got, sizeof(got), fds, &n), 3);
 	ck_assert_msg(n == passed[_i].kept, "%s: %u", passed[_i].name, n);
-	ck_assert_msg(open_fds() == before + n, "%s: leaked", passed[_i].name);
+	ck_assert_msg(proc_count(getpid(), "fd") == before + n, "%s: leaked",
+		      passed[_i].name);
 	for (unsigned i = 0; i < n; i++) {
 		ck_assert_int_ne(fcntl(fds[i], F_GETFD) & FD_CLOEXEC, 0);
 		close(fds[i]);
@@ -350,21 +340,21 @@ END_TEST
 /* The daemon's way: whatever a client sends, nothing arrives. */
 START_TEST(test_unwanted_descriptors_are_discarded)
 {
-	unsigned before = open_fds();
+	unsigned before = proc_count(getpid(), "fd");
 	send_pipes(4, 3);
 	ck_assert_int_eq(ecp_sock_recv(pair[1], got, sizeof(got), NULL, NULL), 3);
-	ck_assert_uint_eq(open_fds(), before);
+	ck_assert_uint_eq(proc_count(getpid(), "fd"), before);
 }
 END_TEST
 
 START_TEST(test_descriptors_of_too_long_a_message)
 {
 	int fds[ECP_FDS_MAX];
-	unsigned n = ECP_FDS_MAX, before = open_fds();
+	unsigned n = ECP_FDS_MAX, before = proc_count(getpid(), "fd");
 	send_pipes(4, sizeof(big));
 	ck_assert_int_eq(ecp_sock_recv(pair[1], got, ECP_MSG_MAX, fds, &n), -EMSGSIZE);
 	ck_assert_uint_eq(n, 0);
-	ck_assert_uint_eq(open_fds(), before);
+	ck_assert_uint_eq(proc_count(getpid(), "fd"), before);
 }
 END_TEST
 
