@@ -168,8 +168,8 @@ static void unharmed_submit(struct relay *relay, const struct relay_buffer *buff
 }
 
 struct served {
-	char dir[32], sock[64], policy[64];
-	pid_t pid;
+	struct daemon_process process;
+	char policy[64];
 };
 
 static void serve(const struct served *s, int ready)
@@ -182,10 +182,10 @@ static void serve(const struct served *s, int ready)
 	char text[ECP_ERROR_TEXT];
 	ops = relay_memory_ops;
 	ops.tx_submit = unharmed_submit;
-	config_defaults(&config);
-	memcpy(config.socket, s->sock, sizeof(s->sock));
+	daemon_process_defaults(&config);
+	memcpy(config.socket, s->process.sock, sizeof(s->process.sock));
 	memcpy(config.policy, s->policy, sizeof(s->policy));
-	log_set_level(LOG_LEVEL_ERROR);
+	log_set_level(config.log_level);
 	if (relay_open_ops(&daemon.datapaths[0].relay, &ops, &relay, text, sizeof(text)) <
 	    0)
 		_exit(99);
@@ -215,14 +215,12 @@ static bool start(struct served *s)
 {
 	int ready[2];
 	char byte;
-	strcpy(s->dir, "/tmp/etherconnd-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(s->dir));
-	snprintf(s->sock, sizeof(s->sock), "%s/sock", s->dir);
-	snprintf(s->policy, sizeof(s->policy), "%s/policy", s->dir);
+	daemon_process_folder(&s->process);
+	snprintf(s->policy, sizeof(s->policy), "%s/policy", s->process.dir);
 	write_policy(s->policy);
 	ck_assert_int_eq(pipe(ready), 0);
-	s->pid = fork();
-	if (s->pid == 0)
+	s->process.pid = fork();
+	if (s->process.pid == 0)
 		serve(s, ready[1]);
 	close(ready[1]);
 	bool started = read(ready[0], &byte, 1) == 1;
@@ -230,15 +228,10 @@ static bool start(struct served *s)
 	return started;
 }
 
-static int end(struct served *s, int signal)
+static int end(struct served *s)
 {
-	int status = -1;
-	kill(s->pid, signal);
-	waitpid(s->pid, &status, 0);
-	unlink(s->sock);
 	unlink(s->policy);
-	rmdir(s->dir);
-	return status;
+	return daemon_process_stop(&s->process);
 }
 
 /* ---- a client ---- */
@@ -320,7 +313,7 @@ static int run(int (*fn)(const struct served *), const struct served *s)
 
 static int walk_anyhow(const struct served *s)
 {
-	walk(s->sock);
+	walk(s->process.sock);
 	return 0;
 }
 
@@ -328,7 +321,7 @@ static int walk_anyhow(const struct served *s)
 static int walk_well(const struct served *s)
 {
 	for (unsigned i = 0; i < 50; i++) {
-		if (walk(s->sock))
+		if (walk(s->process.sock))
 			return 0;
 		poll(NULL, 0, 10);
 	}
@@ -339,7 +332,7 @@ static int walk_with_faults(const struct served *s)
 {
 	unsigned before = proc_count(getpid(), "fd");
 	faulty = true;
-	walk(s->sock);
+	walk(s->process.sock);
 	faulty = false;
 	if (proc_count(getpid(), "fd") != before)
 		return 2;
@@ -359,7 +352,7 @@ static void expect_fds(const struct served *s, unsigned n)
 {
 	unsigned now = 0;
 	for (unsigned i = 0; i < 300; i++) {
-		now = proc_count(s->pid, "fd");
+		now = proc_count(s->process.pid, "fd");
 		if (now == n)
 			return;
 		poll(NULL, 0, 10);
@@ -373,21 +366,21 @@ static bool harm_daemon(enum kind kind, long n)
 	struct served s;
 	arm(kind, n);
 	if (!start(&s)) {
-		int status = end(&s, SIGTERM);
+		int status = end(&s);
 		ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 1,
 			      "the %ld. failure, %s: status %x at the start", n, plan->name,
 			      status);
 		return true;
 	}
-	unsigned fds = proc_count(s.pid, "fd");
+	unsigned fds = proc_count(s.process.pid, "fd");
 	run(walk_anyhow, &s);
-	kill(s.pid, SIGHUP);
+	kill(s.process.pid, SIGHUP);
 	run(walk_anyhow, &s);
 	plan->kind = NOTHING;
 	int r = run(walk_well, &s);
 	if (r == 0)
 		expect_fds(&s, fds);
-	int status = end(&s, SIGTERM);
+	int status = end(&s);
 	ck_assert_msg(status == 0, "the %ld. failure, %s: status %x", n, plan->name,
 		      status);
 	ck_assert_msg(r == 0, "the %ld. failure, %s: the next client is not served", n,
@@ -404,7 +397,7 @@ static bool harm_client(enum kind kind, long n)
 	int r = run(walk_with_faults, &s);
 	ck_assert_msg(r != 2, "the %ld. failure, %s: descriptors are left", n, plan->name);
 	ck_assert_msg(r == 0, "the %ld. failure, %s: it cannot go on", n, plan->name);
-	ck_assert_int_eq(end(&s, SIGTERM), 0);
+	ck_assert_int_eq(end(&s), 0);
 	return plan->name[0];
 }
 

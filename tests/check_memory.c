@@ -33,8 +33,7 @@ struct party {
 static void setup(void)
 {
 	struct config config;
-	config_defaults(&config);
-	config.log_level = LOG_LEVEL_ERROR;
+	daemon_process_defaults(&config);
 	config.max_memory_mib = MEMORY_MIB;
 	daemon_process_start_config(&served, &config);
 }

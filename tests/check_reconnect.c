@@ -41,8 +41,7 @@ static struct ec_relay *connect_relay(int reconnect_ms)
 
 static void setup(void)
 {
-	config_defaults(&config);
-	config.log_level = LOG_LEVEL_ERROR;
+	daemon_process_defaults(&config);
 	config.max_endpoints = 200000;
 	daemon_process_start_config(&served, &config);
 	relay = connect_relay(0);

@@ -90,18 +90,22 @@ void daemon_process_take_over(struct daemon_process *d)
 	d->pid = d->next;
 }
 
-static void start(struct daemon_process *d, struct serving *s)
+void daemon_process_folder(struct daemon_process *d)
 {
 	strcpy(d->dir, "/tmp/etherconnd-XXXXXX");
 	if (!mkdtemp(d->dir))
 		abort();
 	snprintf(d->sock, sizeof(d->sock), "%s/sock", d->dir);
+}
+
+static void start(struct daemon_process *d, struct serving *s)
+{
+	daemon_process_folder(d);
 	stand_by(d, s);
 	daemon_process_take_over(d);
 }
 
-/* Silent but for errors. */
-static void quiet_defaults(struct config *config)
+void daemon_process_defaults(struct config *config)
 {
 	config_defaults(config);
 	config->log_level = LOG_LEVEL_ERROR;
@@ -111,7 +115,7 @@ void daemon_process_start(struct daemon_process *d, uint32_t max_clients,
 			  uint32_t max_endpoints)
 {
 	struct serving s = {.interface = NULL};
-	quiet_defaults(&s.config);
+	daemon_process_defaults(&s.config);
 	if (max_clients)
 		s.config.max_clients = max_clients;
 	if (max_endpoints)
@@ -129,7 +133,7 @@ void daemon_process_start_filtered(struct daemon_process *d, const char *interfa
 				   const char *backend, const char *filter)
 {
 	struct serving s = {.interface = interface, .backend = backend, .filter = filter};
-	quiet_defaults(&s.config);
+	daemon_process_defaults(&s.config);
 	start(d, &s);
 }
 

@@ -20,6 +20,8 @@ struct daemon_process {
 	int go, ready;
 };
 
+/* The defaults, but silent except for errors. */
+void daemon_process_defaults(struct config *config);
 /* Started and ready.  max_clients, max_endpoints 0: the defaults.  Aborts if it cannot be. */
 void daemon_process_start(struct daemon_process *d, uint32_t max_clients,
 			  uint32_t max_endpoints);
@@ -31,6 +33,8 @@ void daemon_process_start_filtered(struct daemon_process *d, const char *interfa
 				   const char *backend, const char *filter);
 /* On the memory relay, with a configuration, but for its socket. */
 void daemon_process_start_config(struct daemon_process *d, const struct config *config);
+/* For who starts a process of his own: the folder, and the socket's place in it. */
+void daemon_process_folder(struct daemon_process *d);
 /* Ended with this signal and reaped. */
 void daemon_process_die(struct daemon_process *d, int signal);
 /*
