@@ -158,18 +158,27 @@ START_TEST(test_descriptors_are_discarded)
 }
 END_TEST
 
-static void attach(int to)
+/* Attached, with what the daemon says of the channel; its other descriptors are of no use here. */
+static const struct ecp_daemon_page *attach_and_look(int to)
 {
+	const struct ecp_request attach = {.type = ECP_REQ_ATTACH,
+					   .attach.version = ECP_PROTOCOL_VERSION};
 	struct ecp_error err = {0};
 	int fds[ECP_N_CHANNEL_FDS];
 	unsigned n_fds = ECP_N_CHANNEL_FDS;
-	req.type = ECP_REQ_ATTACH;
-	req.attach = (struct ecp_attach){.version = ECP_PROTOCOL_VERSION};
-	ck_assert_int_eq(ecp_ask(to, &req, &rep, text, fds, &n_fds, &err), 0);
+	ck_assert_int_eq(ecp_ask(to, &attach, &rep, text, fds, &n_fds, &err), 0);
 	ck_assert_int_eq(rep.type, ECP_REP_ATTACHED);
 	ck_assert_uint_eq(n_fds, ECP_N_CHANNEL_FDS);
+	void *page = mmap(NULL, ECP_CHANNEL_PAGE, PROT_READ, MAP_SHARED, fds[ECP_FD_D], 0);
+	ck_assert_ptr_ne(page, MAP_FAILED);
 	while (n_fds)
 		close(fds[--n_fds]);
+	return page;
+}
+
+static void attach(int to)
+{
+	munmap((void *)(uintptr_t)attach_and_look(to), ECP_CHANNEL_PAGE);
 }
 
 START_TEST(test_nothing_is_left_of_a_client)
@@ -312,23 +321,6 @@ START_TEST(test_policy_is_for_operators)
 	ck_assert_str_eq(rep.page.rules[0].words, "local");
 }
 END_TEST
-
-/* Attached, with what the daemon says of the channel; its other descriptors are of no use here. */
-static const struct ecp_daemon_page *attach_and_look(int to)
-{
-	const struct ecp_request attach = {.type = ECP_REQ_ATTACH,
-					   .attach.version = ECP_PROTOCOL_VERSION};
-	struct ecp_error err = {0};
-	int fds[ECP_N_CHANNEL_FDS];
-	unsigned n_fds = ECP_N_CHANNEL_FDS;
-	ck_assert_int_eq(ecp_ask(to, &attach, &rep, text, fds, &n_fds, &err), 0);
-	ck_assert_int_eq(rep.type, ECP_REP_ATTACHED);
-	void *page = mmap(NULL, ECP_CHANNEL_PAGE, PROT_READ, MAP_SHARED, fds[ECP_FD_D], 0);
-	ck_assert_ptr_ne(page, MAP_FAILED);
-	while (n_fds)
-		close(fds[--n_fds]);
-	return page;
-}
 
 START_TEST(test_kill)
 {

@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+struct ecp_error hostile_refusal;
+
 static size_t channel_size(const struct hostile *h)
 {
 	return ECP_CHANNEL_PAGE + (size_t)h->ring_size;
@@ -53,8 +55,12 @@ static int attach(struct hostile *h)
 	int r = ask(h, &req, &rep, fds, &n_fds);
 	if (r < 0)
 		return r;
+	if (rep->type == ECP_REP_ERROR) {
+		hostile_refusal = rep->error;
+		return hostile_refusal.code;
+	}
 	if (rep->type != ECP_REP_ATTACHED || n_fds != ECP_N_CHANNEL_FDS)
-		return rep->type == ECP_REP_ERROR ? rep->error.code : -EPROTO;
+		return -EPROTO;
 	memcpy(h->fds, fds, sizeof(h->fds));
 	void *d = mmap(NULL, channel_size(h), PROT_READ, MAP_SHARED, fds[ECP_FD_D], 0);
 	void *c = mmap(NULL, channel_size(h), PROT_READ | PROT_WRITE, MAP_SHARED,

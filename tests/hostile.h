@@ -25,6 +25,7 @@ struct hostile {
  */
 int hostile_open(struct hostile *h, const char *path);
 int hostile_open_with(struct hostile *h, const char *path, uint32_t ring_size);
+extern struct ecp_error hostile_refusal; /* what the daemon said when it had none */
 void hostile_close(struct hostile *h);
 
 /* Claim an L2 endpoint with multicast at a MAC made of number, and 10.9.9.9:9 on it.  0 or -errno. */
