@@ -215,11 +215,7 @@ END_TEST
 
 static void set_mtu(unsigned mtu)
 {
-	char command[120];
-	snprintf(command, sizeof(command),
-		 "ip link set " LINK_IF " mtu %u && ip link set " LINK_PEER_IF " mtu %u",
-		 mtu, mtu);
-	sh(command);
+	link_set_mtu(mtu);
 	await(true, mtu);
 }
 

@@ -2,10 +2,8 @@
  * check_relay.c - the back-ends over a real link: every test runs over each of them, and
  * over each way to send.
  *
- *   ra (02:..:0a) <=== veth ===> rb (02:..:0b)
- *   the relay                    a raw socket, the kernel's UDP, tags beside the bytes
- *
- * In a network namespace of its own.  Needs root.
+ *   la (02:..:0a) <=== veth ===> lb (02:..:0b)
+ *   the relay                    a raw socket, the kernel's UDP
  */
 #include "daemon/afxdp_send.h"
 #include "daemon/relay.h"
@@ -16,7 +14,6 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
@@ -31,7 +28,6 @@
 #include <unistd.h>
 
 #define DEADLINE_MS 5000
-#define FRAME_ROOM  9300
 #define MTU         1500
 
 static const struct way {
@@ -47,7 +43,6 @@ static const struct way {
 enum { PCAP = 1, V3 = 2, XDP = 3, N_WAYS };
 
 static struct relay relay;
-static int peer; /* raw socket on rb */
 
 /* ---- the link and its ends ---- */
 
@@ -64,58 +59,17 @@ static bool readable(int fd, int timeout_ms)
 	return poll(&p, 1, timeout_ms) > 0;
 }
 
-static int peer_open(void)
-{
-	struct netif rb;
-	ck_assert_int_eq(netif_query("rb", &rb), 0);
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	int yes = 1, queue = 4 << 20;
-	struct sockaddr_ll address = {
-	    .sll_family = AF_PACKET,
-	    .sll_protocol = htons(ETH_P_ALL),
-	    .sll_ifindex = rb.index,
-	};
-	setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof(yes));
-	setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &yes, sizeof(yes));
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &queue, sizeof(queue));
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	return fd;
-}
-
-/* The kernel says in the flags that the carrier has come, or gone, a while after it has. */
-static void await_carrier(bool up)
-{
-	const struct timespec pause = {.tv_nsec = 1000000};
-	struct netif ra = {.up = !up}, rb = {.up = !up};
-	for (unsigned i = 0; i < DEADLINE_MS && (ra.up != up || rb.up != up); i++) {
-		ck_assert_int_eq(netif_query("ra", &ra), 0);
-		ck_assert_int_eq(netif_query("rb", &rb), 0);
-		nanosleep(&pause, NULL);
-	}
-	ck_assert(ra.up == up && rb.up == up);
-}
-
 static void setup(void)
 {
-	/* A test that failed has not been torn down. */
-	sh("ip link del ra 2>/dev/null || true");
-	sh("ip link add ra address 02:00:00:00:00:0a type veth "
-	   "peer name rb address 02:00:00:00:00:0b");
-	sh("ip link set ra up && ip link set rb up");
-	await_carrier(true);
-	peer = peer_open();
-}
-
-static void teardown(void)
-{
-	close(peer);
-	sh("ip link del ra");
+	link_make(MTU);
+	sh("ip link set " LINK_IF " address 02:00:00:00:00:0a && "
+	   "ip link set " LINK_PEER_IF " address 02:00:00:00:00:0b");
 }
 
 static void open_as(struct relay_config config, int way)
 {
 	char text[200] = "";
-	config.interface = "ra";
+	config.interface = LINK_IF;
 	config.filter = ""; /* nobody claims anything here */
 	config.backend = ways[way].backend;
 	config.send = ways[way].send;
@@ -123,15 +77,10 @@ static void open_as(struct relay_config config, int way)
 	ck_assert_msg(r == 0, "%s: %s", ways[way].name, text);
 }
 
-static void peer_send(const uint8_t *frame, size_t len)
-{
-	ck_assert_int_eq(send(peer, frame, len, 0), (ssize_t)len);
-}
-
 /* ---- frames ---- */
 
 struct bytes {
-	uint8_t data[FRAME_ROOM];
+	uint8_t data[LINK_ROOM];
 	uint32_t len;
 };
 
@@ -206,7 +155,7 @@ static struct relay_frame await_one(struct bytes *copy)
 static void expect_nothing_before_marker(void)
 {
 	struct bytes marker = plain(0xfeed), got;
-	peer_send(marker.data, marker.len);
+	link_send(marker.data, marker.len);
 	await_one(&got);
 	ck_assert_uint_eq(number_of(got.data), 0xfeed);
 }
@@ -225,33 +174,12 @@ static void submit(const struct bytes *frames, unsigned n)
 	relay.ops->tx_submit(&relay, buffers, n);
 }
 
-static struct ecp_tag auxiliary_tag(struct msghdr *msg)
-{
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-		struct tpacket_auxdata aux;
-		if (c->cmsg_level != SOL_PACKET || c->cmsg_type != PACKET_AUXDATA)
-			continue;
-		memcpy(&aux, CMSG_DATA(c), sizeof(aux));
-		bool valid = aux.tp_status & TP_STATUS_VLAN_VALID;
-		return (struct ecp_tag){valid, aux.tp_vlan_tpid, aux.tp_vlan_tci};
-	}
-	return (struct ecp_tag){0};
-}
-
 static struct bytes peer_receive(void)
 {
-	uint8_t data[FRAME_ROOM];
-	_Alignas(struct cmsghdr) char control[256];
-	struct iovec piece = {data, sizeof(data)};
-	struct msghdr msg = {.msg_iov = &piece,
-			     .msg_iovlen = 1,
-			     .msg_control = control,
-			     .msg_controllen = sizeof(control)};
-	ck_assert_msg(readable(peer, DEADLINE_MS), "the peer received nothing");
-	ssize_t len = recvmsg(peer, &msg, 0);
-	ck_assert_int_ge(len, ECP_ETH_HLEN);
-	struct ecp_tag tag = auxiliary_tag(&msg);
-	return whole(data, (uint32_t)len, &tag);
+	struct bytes b;
+	b.len = link_receive(b.data);
+	ck_assert_msg(b.len, "the peer received nothing");
+	return b;
 }
 
 static void ck_same(const struct bytes *got, const struct bytes *sent, const char *row)
@@ -272,11 +200,11 @@ START_TEST(open_says_why_not)
 	} rows[] = {
 	    {"unknown", "eth9", NULL, NULL, -ENODEV, "no interface called eth9"},
 	    {"loopback", "lo", NULL, NULL, -EINVAL, "lo is not an Ethernet interface"},
-	    {"back-end", "ra", "dpdk", NULL, -EINVAL,
+	    {"back-end", LINK_IF, "dpdk", NULL, -EINVAL,
 	     "no back-end called dpdk: there are af_packet, af_packet_v3, pcap, "
 	     "pcapfile"},
-	    {"down", "ra", NULL, "ip link set ra down", -ENETDOWN,
-	     "ra is down: ip link set ra up"},
+	    {"down", LINK_IF, NULL, "ip link set " LINK_IF " down", -ENETDOWN,
+	     LINK_IF " is down: ip link set " LINK_IF " up"},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char text[200] = "";
@@ -295,13 +223,14 @@ END_TEST
 START_TEST(open_without_privilege)
 {
 	char text[200] = "";
-	struct relay_config config = {.interface = "ra", .backend = ways[_i].backend};
+	struct relay_config config = {.interface = LINK_IF, .backend = ways[_i].backend};
 	ck_assert_int_eq(seteuid(65534), 0);
 	int r = relay_open(&relay, &config, text, sizeof(text));
 	ck_assert_int_eq(seteuid(0), 0);
 	ck_assert_int_eq(r, -EPERM);
-	ck_assert_str_eq(text, "opening ra needs CAP_NET_RAW: run as root, by systemctl "
-			       "start etherconnd, or give the capability");
+	ck_assert_str_eq(text,
+			 "opening " LINK_IF " needs CAP_NET_RAW: run as root, by systemctl "
+			 "start etherconnd, or give the capability");
 }
 END_TEST
 
@@ -317,12 +246,12 @@ START_TEST(close_leaves_nothing)
 {
 	int before = next_fd();
 	open_as((struct relay_config){.promiscuous = true}, _i);
-	sh("ip -d -o link show ra | grep -q 'promiscuity 1 '");
+	sh("ip -d -o link show " LINK_IF " | grep -q 'promiscuity 1 '");
 	relay_close(&relay);
 	ck_assert_int_eq(next_fd(), before);
-	sh("ip -d -o link show ra | grep -q 'promiscuity 0 '");
+	sh("ip -d -o link show " LINK_IF " | grep -q 'promiscuity 0 '");
 	open_as((struct relay_config){.promiscuous = false}, _i);
-	sh("ip -d -o link show ra | grep -q 'promiscuity 0 '");
+	sh("ip -d -o link show " LINK_IF " | grep -q 'promiscuity 0 '");
 	relay_close(&relay);
 }
 END_TEST
@@ -354,7 +283,7 @@ START_TEST(receives_every_shape)
 	for (size_t i = 0; i < N_SHAPES; i++) {
 		const struct shape *s = &shapes[i];
 		struct bytes sent = make(0x0a, 0x0b, s->tags, 1, s->len), got;
-		peer_send(sent.data, sent.len);
+		link_send(sent.data, sent.len);
 		struct relay_frame frame = await_one(&got);
 		ck_same(&got, &sent, s->row);
 		ck_assert_msg(frame.tag.present == (beside && s->outer_taken),
@@ -373,7 +302,7 @@ START_TEST(tells_the_time)
 	open_as((struct relay_config){.promiscuous = true}, _i);
 	clock_gettime(CLOCK_REALTIME, &t);
 	uint64_t before = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-	peer_send(sent.data, sent.len);
+	link_send(sent.data, sent.len);
 	struct relay_frame frame = await_one(&got);
 	clock_gettime(CLOCK_REALTIME, &t);
 	uint64_t after = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
@@ -404,7 +333,7 @@ START_TEST(receives_bursts_in_order)
 	for (unsigned round = 0; round < 10; round++) {
 		for (uint16_t i = 0; i < 200; i++) {
 			struct bytes b = plain((uint16_t)(round * 200 + i));
-			peer_send(b.data, b.len);
+			link_send(b.data, b.len);
 		}
 		await_in_order(round * 200, 200);
 	}
@@ -422,7 +351,7 @@ START_TEST(counts_what_the_kernel_drops)
 	struct bytes b = make(0x0a, 0x0b, NULL, 1, 1000);
 	open_as((struct relay_config){.promiscuous = true, .ring_frames = 128}, _i);
 	for (unsigned i = 0; i < SENT; i++)
-		peer_send(b.data, b.len);
+		link_send(b.data, b.len);
 	relay.ops->stats_refresh(&relay);
 	uint64_t drops = relay.stats.rx_kernel_drops, got = 0;
 	ck_assert_uint_gt(drops, 0);
@@ -446,7 +375,7 @@ START_TEST(receives_a_foreign_mac)
 {
 	struct bytes sent = make(0x77, 0x0b, NULL, 1, 60), got;
 	open_as((struct relay_config){.promiscuous = true}, _i);
-	peer_send(sent.data, sent.len);
+	link_send(sent.data, sent.len);
 	await_one(&got);
 	ck_same(&got, &sent, "02:00:00:00:00:77");
 	relay_close(&relay);
@@ -461,11 +390,11 @@ START_TEST(own_frames_are_ignored)
 	submit(&b, 1);
 	struct bytes at_peer = peer_receive();
 	ck_same(&at_peer, &b, "sent");
-	struct sockaddr_ll ra = {
+	struct sockaddr_ll at = {
 	    .sll_family = AF_PACKET, .sll_ifindex = relay.netif.index, .sll_halen = 6};
 	int other = socket(AF_PACKET, SOCK_RAW, 0);
 	ck_assert_int_eq(
-	    sendto(other, b.data, b.len, 0, (struct sockaddr *)&ra, sizeof(ra)), b.len);
+	    sendto(other, b.data, b.len, 0, (struct sockaddr *)&at, sizeof(at)), b.len);
 	close(other);
 	peer_receive();
 	expect_nothing_before_marker();
@@ -484,7 +413,7 @@ START_TEST(long_frames)
 	    {"jumbo in buffers that are asked for", 9014, 9014, 0, 9014},
 	    {"cut", 1514, 4000, RELAY_FRAME_TRUNCATED, 1514},
 	};
-	sh("ip link set ra mtu 9000 && ip link set rb mtu 9000");
+	link_set_mtu(9000);
 	/* version 3 has no buffers to choose the size of: all fit */
 	size_t n = sizeof(rows) / sizeof(rows[0]) - (_i == V3);
 	for (size_t i = 0; i < n; i++) {
@@ -492,7 +421,7 @@ START_TEST(long_frames)
 					      .promiscuous = true};
 		struct bytes sent = make(0x0a, 0x0b, NULL, 1, rows[i].len), got;
 		open_as(config, _i);
-		peer_send(sent.data, sent.len);
+		link_send(sent.data, sent.len);
 		struct relay_frame frame = await_one(&got);
 		ck_assert_msg((frame.flags & RELAY_FRAME_TRUNCATED) == rows[i].flags, "%s",
 			      rows[i].row);
@@ -509,8 +438,8 @@ START_TEST(unfinished_checksum_is_flagged)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(4000)};
 	struct bytes got;
-	sh("ip addr add 10.9.0.2/24 dev rb");
-	sh("ip neigh add 10.9.0.1 lladdr 02:00:00:00:00:0a dev rb");
+	sh("ip addr add 10.9.0.2/24 dev " LINK_PEER_IF);
+	sh("ip neigh add 10.9.0.1 lladdr 02:00:00:00:00:0a dev " LINK_PEER_IF);
 	open_as((struct relay_config){.promiscuous = true}, _i);
 	inet_pton(AF_INET, "10.9.0.1", &to.sin_addr);
 	int udp = socket(AF_INET, SOCK_DGRAM, 0);
@@ -616,15 +545,16 @@ static void expect_down(int expected)
 		      "the descriptor would keep the loop spinning");
 }
 
-/* The peer's carrier comes back a moment after the link: repeat until one gets through. */
+/* The relay may come back a moment after the link: repeat until one gets through. */
 static void expect_frames_again(void)
 {
 	struct relay_frame frame;
 	int64_t end = now_ms() + DEADLINE_MS;
 	struct bytes b = plain(1);
 	int n = 0;
+	link_await(true);
 	while (n <= 0 && now_ms() < end) {
-		send(peer, b.data, b.len, 0);
+		link_send(b.data, b.len);
 		readable(relay.fd, 20);
 		n = relay.ops->rx_peek(&relay, &frame, 1);
 	}
@@ -639,14 +569,14 @@ START_TEST(down_and_up_again)
 				 make(0x0b, 0x0a, NULL, 3, 60)};
 	open_as((struct relay_config){.promiscuous = true}, _i);
 	for (unsigned round = 1; round <= 2; round++) {
-		sh("ip link set ra down");
+		sh("ip link set " LINK_IF " down");
 		if (round == 1)
 			expect_down(-ENETDOWN);
 		submit(frames, 3);
 		/* in the second round sending has found out first */
 		expect_down(-ENETDOWN);
 		ck_assert_uint_eq(relay.stats.tx_down, 3 * round);
-		sh("ip link set ra up");
+		sh("ip link set " LINK_IF " up");
 		expect_frames_again();
 		submit(frames, 3);
 		ck_assert_uint_eq(relay.stats.tx, 3 * round);
@@ -662,9 +592,9 @@ START_TEST(up_without_a_frame)
 	struct relay_frame frame;
 	int64_t end = now_ms() + DEADLINE_MS;
 	open_as((struct relay_config){.promiscuous = true}, _i);
-	sh("ip link set ra down");
+	sh("ip link set " LINK_IF " down");
 	expect_down(-ENETDOWN);
-	sh("ip link set ra up");
+	sh("ip link set " LINK_IF " up");
 	while (relay.ops->rx_peek(&relay, &frame, 1) == -ENETDOWN && now_ms() < end)
 		readable(relay.fd, 10);
 	ck_assert_int_eq(relay.ops->rx_peek(&relay, &frame, 1), 0);
@@ -680,16 +610,16 @@ START_TEST(a_grown_mtu_loses_by_the_count)
 	struct bytes got;
 	open_as((struct relay_config){.promiscuous = true}, _i);
 	for (unsigned i = 0; i < 10; i++)
-		peer_send(frame.data, frame.len);
+		link_send(frame.data, frame.len);
 	ck_assert_int_eq(await_frames(&lent, 1), 1);
 	relay.ops->rx_release(&relay);
-	sh("ip link set ra mtu 9000 && ip link set rb mtu 9000");
+	link_set_mtu(9000);
 	ck_assert(relay_look(&relay));
 	ck_assert_uint_eq(relay.netif.mtu, 9000);
 	relay_stats_refresh(&relay);
 	ck_assert_uint_eq(relay.stats.rx_kernel_drops, 9);
 	const struct bytes jumbo = make(0x0a, 0x0b, NULL, 2, 9000);
-	peer_send(jumbo.data, jumbo.len);
+	link_send(jumbo.data, jumbo.len);
 	await_one(&got);
 	ck_same(&got, &jumbo, ways[_i].name);
 	relay_stats_refresh(&relay);
@@ -721,18 +651,18 @@ START_TEST(a_ring_that_cannot_grow)
 	struct relay_frame lent;
 	open_as((struct relay_config){.promiscuous = true}, _i);
 	const struct rlimit before = leave_room(4 << 20);
-	sh("ip link set ra mtu 9000");
+	sh("ip link set " LINK_IF " mtu 9000");
 	ck_assert(relay_look(&relay));
 	ck_assert(!relay.netif.up && relay.lost);
 	ck_assert(!relay_look(&relay));
 	ck_assert_int_eq(relay.ops->rx_peek(&relay, &lent, 1), 0);
 	if (_i == V3)
-		sh("ip link set ra mtu 1500");
+		sh("ip link set " LINK_IF " mtu 1500");
 	else
 		ck_assert_int_eq(setrlimit(RLIMIT_AS, &before), 0);
 	ck_assert(relay_look(&relay));
 	ck_assert(relay.netif.up && !relay.lost);
-	peer_send(frame.data, frame.len);
+	link_send(frame.data, frame.len);
 	await_one(&got);
 	ck_same(&got, &frame, ways[_i].name);
 	relay_close(&relay);
@@ -749,12 +679,12 @@ START_TEST(lost_is_lost)
 	for (unsigned round = 1; round <= ROUNDS; round++) {
 		for (uint16_t i = 0; i < RELAY_BURST; i++)
 			frames[i] = make(0x0b, 0x0a, NULL, i, 60);
-		sh("ip link set ra down");
+		sh("ip link set " LINK_IF " down");
 		expect_down(-ENETDOWN);
 		for (unsigned burst = 0; burst < BURSTS; burst++)
 			submit(frames, RELAY_BURST);
 		ck_assert_uint_eq(relay.stats.tx_down, round * BURSTS * RELAY_BURST);
-		sh("ip link set ra up");
+		sh("ip link set " LINK_IF " up");
 		expect_frames_again();
 		for (uint16_t i = 0; i < RELAY_BURST; i++)
 			frames[i] = make(0x0b, 0x0a, NULL, 1000 + i, 60);
@@ -773,11 +703,11 @@ END_TEST
 START_TEST(opens_without_carrier)
 {
 	struct relay_frame frame;
-	sh("ip link set rb down");
-	await_carrier(false);
+	sh("ip link set " LINK_PEER_IF " down");
+	link_await(false);
 	open_as((struct relay_config){.promiscuous = true}, _i);
 	ck_assert_int_eq(relay.ops->rx_peek(&relay, &frame, 1), -ENETDOWN);
-	sh("ip link set rb up");
+	sh("ip link set " LINK_PEER_IF " up");
 	expect_frames_again();
 	relay_close(&relay);
 }
@@ -787,7 +717,7 @@ START_TEST(interface_goes_away)
 {
 	struct bytes b = make(0x0b, 0x0a, NULL, 1, 60);
 	open_as((struct relay_config){.promiscuous = true}, _i);
-	sh("ip link del ra");
+	sh("ip link del " LINK_IF);
 	expect_down(-ENODEV);
 	submit(&b, 1);
 	ck_assert_uint_eq(relay.stats.tx_down, 1);
@@ -805,12 +735,12 @@ START_TEST(without_carrier)
 				 make(0x0b, 0x0a, NULL, 2, 60),
 				 make(0x0b, 0x0a, NULL, 3, 60)};
 	open_as((struct relay_config){.promiscuous = true}, XDP);
-	sh("ip link set rb down");
-	await_carrier(false);
+	sh("ip link set " LINK_PEER_IF " down");
+	link_await(false);
 	submit(frames, 2);
 	ck_assert_uint_eq(relay.stats.tx_down, 2);
 	ck_assert_uint_eq(relay.stats.tx, 0);
-	sh("ip link set rb up");
+	sh("ip link set " LINK_PEER_IF " up");
 	expect_frames_again();
 	submit(frames + 2, 1);
 	ck_assert_uint_eq(relay.stats.tx, 1);
@@ -833,7 +763,7 @@ START_TEST(dropped_by_the_driver)
 	    {"all", {1200, 1201, 1202, 1203}},
 	    {"between", {60, 1200, 61, 1201, 1202, 62}},
 	};
-	sh("ip link set rb mtu 986");
+	sh("ip link set " LINK_PEER_IF " mtu 986");
 	open_as((struct relay_config){.promiscuous = true}, XDP);
 	for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
 		struct bytes frames[6];
@@ -882,7 +812,7 @@ START_TEST(full_device)
 		submit(frames, RELAY_BURST);
 	}
 	uint64_t got = 0;
-	while (read(tap, frames[0].data, FRAME_ROOM) > 0)
+	while (read(tap, frames[0].data, LINK_ROOM) > 0)
 		got++;
 	ck_assert_uint_gt(relay.stats.tx_error, 0);
 	ck_assert_uint_eq(relay.stats.tx, got);
@@ -904,8 +834,9 @@ START_TEST(slow_device)
 	static struct bytes frames[RELAY_BURST];
 	struct relay_config config = {.interface = "rk", .send = RELAY_SEND_XDP};
 	char text[200];
-	if (system("ip link add rk link ra type macvlan mode bridge && "
-		   "tc qdisc add dev ra root tbf rate 2mbit burst 2k limit 4m") != 0) {
+	if (system("ip link add rk link " LINK_IF " type macvlan mode bridge && "
+		   "tc qdisc add dev " LINK_IF
+		   " root tbf rate 2mbit burst 2k limit 4m") != 0) {
 		printf("SKIP: no macvlan, or no tbf\n");
 		return;
 	}
@@ -946,9 +877,10 @@ START_TEST(on_devices_of_all_kinds)
 		bool arrives; /* at the veth peer */
 	} rows[] = {
 	    {"dummy", "ip link add rk type dummy", false},
-	    {"macvlan", "ip link add rk link ra type macvlan mode bridge", true},
+	    {"macvlan", "ip link add rk link " LINK_IF " type macvlan mode bridge", true},
 	    {"bridge",
-	     "ip link add rk type bridge mcast_snooping 0 && ip link set ra master rk",
+	     "ip link add rk type bridge mcast_snooping 0 && ip link set " LINK_IF
+	     " master rk",
 	     true},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -979,24 +911,24 @@ END_TEST
 START_TEST(without_af_xdp)
 {
 	static const struct {
-		const char *row, *before;
+		const char *row;
+		unsigned mtu;
 		bool queue_taken;
 		int error;
 		const char *text, *sends_by;
 	} rows[] = {
-	    {"the queue is another's", NULL, true, -EBUSY,
-	     "cannot open ra: AF_XDP on queue 0: Device or resource busy",
+	    {"the queue is another's", MTU, true, -EBUSY,
+	     "cannot open " LINK_IF ": AF_XDP on queue 0: Device or resource busy",
 	     "sendmmsg (AF_XDP on queue 0: Device or resource busy)"},
-	    {"large MTU", "ip link set ra mtu 4075 && ip link set rb mtu 4075", false,
-	     -EMSGSIZE, "cannot open ra: AF_XDP with this MTU: Message too long",
+	    {"large MTU", 4075, false, -EMSGSIZE,
+	     "cannot open " LINK_IF ": AF_XDP with this MTU: Message too long",
 	     "sendmmsg (AF_XDP with this MTU: Message too long)"},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char text[200] = "";
 		struct relay other;
-		struct relay_config config = {.interface = "ra", .send = RELAY_SEND_XDP};
-		if (rows[i].before)
-			sh(rows[i].before);
+		struct relay_config config = {.interface = LINK_IF, .send = RELAY_SEND_XDP};
+		link_set_mtu(rows[i].mtu);
 		if (rows[i].queue_taken)
 			ck_assert_int_eq(relay_open(&other, &config, text, 200), 0);
 		ck_assert_int_eq(relay_open(&relay, &config, text, 200), rows[i].error);
@@ -1018,12 +950,12 @@ END_TEST
 /* The kernel lets go of the queue only a while after it was closed. */
 START_TEST(takes_over_at_once)
 {
-	struct netif ra;
-	ck_assert_int_eq(netif_query("ra", &ra), 0);
+	struct netif netif;
+	ck_assert_int_eq(netif_query(LINK_IF, &netif), 0);
 	for (unsigned i = 0; i < 5; i++) {
 		struct afxdp_send *xs;
 		const char *why = "";
-		int r = afxdp_send_open(&xs, &ra, &why);
+		int r = afxdp_send_open(&xs, &netif, &why);
 		ck_assert_msg(r == 0, "%u: %s: %s", i, why, strerror(-r));
 		afxdp_send_close(xs);
 	}
@@ -1036,18 +968,15 @@ START_TEST(as_large_as_it_gets)
 	static const uint16_t tag[4] = {0x8100, 100};
 	static const uint32_t mtus[] = {2026, 2027, 4074};
 	for (size_t i = 0; i < sizeof(mtus) / sizeof(mtus[0]); i++) {
-		char command[80], text[200];
-		struct relay_config config = {.interface = "ra"};
-		snprintf(command, sizeof(command),
-			 "ip link set ra mtu %u && ip link set rb mtu %u", mtus[i],
-			 mtus[i]);
-		sh(command);
+		char text[200];
+		struct relay_config config = {.interface = LINK_IF};
+		link_set_mtu(mtus[i]);
 		ck_assert_int_eq(relay_open(&relay, &config, text, sizeof(text)), 0);
 		ck_assert_str_eq(relay.sends_by, "AF_XDP");
 		struct bytes b = make(0x0b, 0x0a, tag, 1, mtus[i] + 18);
 		submit(&b, 1);
 		struct bytes got = peer_receive();
-		ck_same(&got, &b, command);
+		ck_same(&got, &b, "the largest");
 		relay_close(&relay);
 	}
 }
@@ -1057,10 +986,11 @@ START_TEST(pcap_has_no_choice)
 {
 	char text[200];
 	struct relay_config config = {
-	    .interface = "ra", .backend = "pcap", .send = RELAY_SEND_XDP};
+	    .interface = LINK_IF, .backend = "pcap", .send = RELAY_SEND_XDP};
 	ck_assert_int_eq(relay_open(&relay, &config, text, sizeof(text)), -EOPNOTSUPP);
-	ck_assert_str_eq(text, "cannot open ra: libpcap sends in its own way only: "
-			       "Operation not supported");
+	ck_assert_str_eq(text,
+			 "cannot open " LINK_IF ": libpcap sends in its own way only: "
+			 "Operation not supported");
 }
 END_TEST
 
@@ -1111,7 +1041,7 @@ static TCase *all_tests(void)
 	bool xdp = have_af_xdp();
 	TCase *tc = tcase_create("back-ends");
 	tcase_set_timeout(tc, 30);
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, setup, link_remove);
 	for (size_t i = 0; i < sizeof(receiving) / sizeof(receiving[0]); i++)
 		tcase_add_loop_test(tc, receiving[i], 0, XDP);
 	for (size_t i = 0; i < sizeof(sending) / sizeof(sending[0]); i++)

@@ -119,9 +119,21 @@ void link_set(bool up)
 	link_await(up);
 }
 
+void link_set_mtu(unsigned mtu)
+{
+	char command[120];
+	snprintf(command, sizeof(command),
+		 "ip link set " LINK_IF " mtu %u && ip link set " LINK_PEER_IF " mtu %u",
+		 mtu, mtu);
+	sh(command);
+}
+
 void link_send(const void *frame, uint32_t len)
 {
-	if (send(peer, frame, len, 0) != (ssize_t)len) {
+	ssize_t sent = send(peer, frame, len, 0);
+	if (sent < 0 && errno == ENETDOWN) /* it was: packet(7) says so once */
+		sent = send(peer, frame, len, 0);
+	if (sent != (ssize_t)len) {
 		perror("link_send");
 		abort();
 	}

@@ -34,6 +34,7 @@ void link_enter_namespace(void);
 void link_make(unsigned mtu);
 void link_remove(void);
 void link_set(bool up);
+void link_set_mtu(unsigned mtu); /* of both ends */
 /* Until both ends run, or no longer do; five seconds at most. */
 void link_await(bool up);
 
