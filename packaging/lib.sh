@@ -3,20 +3,8 @@
 #   check_packages VERSION DIR      DIR: what build.sh made
 # shellcheck shell=bash
 
-# shellcheck disable=SC2034 # those who source this exit with it
-bad=0
-# check NAME COMMAND...: ok if the command succeeds.
-check() {
-	local name=$1 out
-	shift
-	if out=$("$@" 2>&1); then
-		echo "ok - $name"
-	else
-		echo "not ok - $name: $(tail -5 <<<"$out" | tr '\n' ' ')"
-		# shellcheck disable=SC2034
-		bad=1
-	fi
-}
+# shellcheck source=tests/say.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../tests/say.sh"
 
 has() { grep -qE -- "$2" <<<"$1"; }
 has_not() { ! grep -E -- "$2" <<<"$1"; }

@@ -15,9 +15,10 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
 
+# only what is left of it
 skip() {
 	echo "SKIP: $*"
-	exit $bad
+	done_testing
 }
 
 check_packages "$version" "$dir"
@@ -114,5 +115,6 @@ check "nothing enabled" has_not "$(ls -R "$root/etc/systemd/system")" etherconnd
 
 debs "$work/older" "$older" >"$work/old.list"
 debs "$dir" "$version" >"$work/new.list"
-"$here/running.sh" "$older" "$work/old.list" "$version" "$work/new.list" || [ $? = 77 ] || bad=1
-exit $bad
+"$here/running.sh" "$older" "$work/old.list" "$version" "$work/new.list" || [ $? = 77 ] ||
+	failures=$((failures + 1))
+done_testing

@@ -7,31 +7,17 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 build=${BUILD:-$top/build}
 # shellcheck source=tests/abi.sh
 . "$top/tests/abi.sh"
+# shellcheck source=tests/say.sh
+. "$top/tests/say.sh"
 library=$build/libetherconn.so.0 dump=$top/client-lib/libetherconn.abi
 
-skip() {
-	echo "SKIP: $*"
-	exit 77
-}
 command -v abidiff >/dev/null || skip "no abidiff (package abigail-tools)"
 [ "$(uname -m)" = x86_64 ] || skip "the dump is of x86_64"
 readelf -p .comment "$library" | grep -q GCC || skip "another compiler describes types otherwise"
 nm -D "$library" | grep -qE ' __(asan|tsan)_init' && skip "sanitizers add symbols of their own"
 
-bad=0
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-check() {
-	local name=$1
-	shift
-	if "$@" >"$work/out" 2>&1; then
-		echo "ok - $name"
-	else
-		echo "not ok - $name"
-		sed 's/^/    /' "$work/out"
-		bad=1
-	fi
-}
 
 check "old programs run with the library as it is" \
 	abi_same "$dump" "$library" "$top/client-lib/etherconn.h"
@@ -79,4 +65,4 @@ int ec_nothing(void)
 C
 variant more error.c "\$r $work/more.c" libetherconn.map 's/^\tec_now;/&\n\tec_nothing;/'
 check "functions may come" judged more
-exit $bad
+done_testing

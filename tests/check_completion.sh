@@ -6,16 +6,8 @@ build=${BUILD:-$top/build}
 ctl=$build/etherconnctl
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-bad=0
-
-verdict() { # NAME FAULT
-	if [ -z "$2" ]; then
-		echo "ok - $1"
-	else
-		echo "not ok - $1: $2"
-		bad=1
-	fi
-}
+# shellcheck source=tests/say.sh
+. "$top/tests/say.sh"
 
 # ---- bash: the function is called as readline calls it ----
 
@@ -83,7 +75,7 @@ done
 "$ctl" completion zsh >"$work/_etherconnctl"
 if ! command -v zsh >/dev/null; then
 	echo "SKIP: zsh is not installed"
-	exit $bad
+	done_testing
 fi
 verdict "zsh: it is well formed" "$(zsh -n "$work/_etherconnctl" 2>&1)"
 cat >"$work/type.py" <<'PYTHON'
@@ -146,5 +138,5 @@ good &= verdict("commands are listed with what they do", shown is not None, seen
 os.close(fd)
 sys.exit(not good)
 PYTHON
-python3 "$work/type.py" "$work" || bad=1
-exit $bad
+python3 "$work/type.py" "$work" || failures=$((failures + 1))
+done_testing

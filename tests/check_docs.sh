@@ -2,18 +2,8 @@
 # check_docs.sh - what the documents point at is there: tests by name, and files.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-bad=0
-
-# verdict NAME COMPLAINTS: ok if there are none.
-verdict() {
-	if [ -z "$2" ]; then
-		echo "ok - $1"
-	else
-		echo "not ok - $1"
-		echo "$2"
-		bad=1
-	fi
-}
+# shellcheck source=tests/say.sh
+. tests/say.sh
 
 # `make check T=NAME` [test] [another]: the test program, and the tests inside.
 missing_tests() {
@@ -57,4 +47,4 @@ verdict "a test that is not there would be seen" "$([ -n "$(missing_tests "$copy
 echo '| something | here | trust us |' >>"$copy/a.md"
 verdict "a row without a command would be seen" "$([ -n "$(rows_without_command "$copy/a.md")" ] || echo blind)"
 verdict "a link that leads nowhere would be seen" "$([ -n "$(missing_files "$copy/a.md")" ] || echo blind)"
-exit $bad
+done_testing

@@ -7,8 +7,7 @@ build=${BUILD:-$top/build}
 # shellcheck source=packaging/lib.sh
 . "$top/packaging/lib.sh"
 if nm -D "$build/etherconnd" | grep -qE ' __(asan|tsan)_init'; then
-	echo "SKIP: sanitizers and hardening do not mix"
-	exit 77
+	skip "sanitizers and hardening do not mix"
 fi
 
 for file in etherconnd etherconnctl libetherconn.so.0; do
@@ -44,4 +43,4 @@ elif [ "$(uname -m)" = x86_64 ]; then
 	not_touching() { ! touches "$dir/bare.so"; }
 	check "a file whose do not is seen" not_touching
 fi
-exit $bad
+done_testing

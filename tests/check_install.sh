@@ -4,17 +4,8 @@ set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
-bad=0
-check() {
-	local name=$1 out
-	shift
-	if out=$("$@" 2>&1); then
-		echo "ok - $name"
-	else
-		echo "not ok - $name: $(tail -5 <<<"$out")"
-		bad=1
-	fi
-}
+# shellcheck source=tests/say.sh
+. "$top/tests/say.sh"
 
 installed=(-s -C "$top" SAN= DESTDIR="$root" PREFIX=/opt/ec LIBDIR=/opt/ec/lib)
 # not under the mask: what is built stays in build/, where others are to run it, too
@@ -80,4 +71,4 @@ check "has its units in /lib" test -f "$root/usr-root/lib/systemd/system/etherco
 check "and no folder of the administrator's" test ! -e "$root/usr-root/etc"
 check "make uninstall from /usr" make uninstall "${usr[@]}"
 check "leaves ours" test "$(find "$root/usr-root" ! -type d)" = "$root/usr-root/lib/systemd/system/ours.service"
-exit $bad
+done_testing

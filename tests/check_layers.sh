@@ -2,6 +2,8 @@
 # check_layers.sh - who may include whom.  A house whose walls nobody tests has none.
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=tests/say.sh
+. "$top/tests/say.sh"
 
 # faults DIR: print every include in the tree at DIR that the layering forbids.
 faults() (
@@ -55,24 +57,11 @@ plant() {
 	copy=$(mktemp -d)
 	cp -r "$top"/proto "$top"/daemon "$top"/client-lib "$top"/ctl "$top"/examples "$copy"
 	echo "$2" >>"$copy/$1"
-	if [ -n "$(faults "$copy")" ]; then
-		echo "ok - sees: $2 in $1"
-	else
-		echo "not ok - blind to: $2 in $1"
-		bad=1
-	fi
+	check "sees: $2 in $1" [ -n "$(faults "$copy")" ]
 	rm -rf "$copy"
 }
 
-bad=0
-found=$(faults "$top")
-if [ -z "$found" ]; then
-	echo "ok - nobody includes what it may not know"
-else
-	echo "not ok - layering"
-	echo "$found"
-	bad=1
-fi
+verdict "nobody includes what it may not know" "$(faults "$top")"
 plant proto/frame.c '#include "daemon/log.h"'
 plant client-lib/l2.c '#include "daemon/relay.h"'
 plant daemon/client.c '#include "client-lib/etherconn.h"'
@@ -86,4 +75,4 @@ plant ctl/udp.c '#include "client-lib/internal.h"'
 plant ctl/udp.c '#include "daemon/client.h"'
 plant examples/dhcp.c '#include "proto/frame.h"'
 plant proto/sock.c '#include "sock.h"'
-exit $bad
+done_testing

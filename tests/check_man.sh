@@ -4,21 +4,10 @@ set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
 build=${BUILD:-$top/build}
 cd "$top" || exit 1
-bad=0
-
+# shellcheck source=tests/say.sh
+. tests/say.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-
-# verdict NAME COMPLAINTS: ok if there are none.
-verdict() {
-	if [ -z "$2" ]; then
-		echo "ok - $1"
-	else
-		echo "not ok - $1"
-		echo "$2"
-		bad=1
-	fi
-}
 
 # missing PAGE PATTERN...: the words, read from stdin, that have no line PATTERN in the page; in
 # it WORD stands for the word.
@@ -91,4 +80,4 @@ for page in client-lib/*.3; do
 		"$(grep -q '^#include' "$work/example.c" || echo "it was not found"
 		${CC:-cc} -Wall -Wextra -Werror -Iclient-lib -c -o "$work/example.o" "$work/example.c" 2>&1)"
 done
-exit $bad
+done_testing

@@ -2,15 +2,14 @@
 # check_model.sh - the wake-up protocol as a model, every state of it; and the same with one
 # thing left out at a time, which must fail, or the model would not see what it is for.
 set -u
-model=$(cd "$(dirname "$0")" && pwd)/model/wake.pml
-command -v spin >/dev/null || {
-	echo "SKIP: spin is missing"
-	exit 77
-}
+here=$(cd "$(dirname "$0")" && pwd)
+model=$here/model/wake.pml
+# shellcheck source=tests/say.sh
+. "$here/say.sh"
+command -v spin >/dev/null || skip "spin is missing"
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
-bad=0
 
 # search [-DWHAT...]: Spin's summary of the whole search in $work/out.
 search() {
@@ -28,22 +27,20 @@ holds() {
 	shift
 	if search "$@" && grep -q 'errors: 0' "$work/out" &&
 		! grep -qE 'not completed|max search depth|unreached.*error' "$work/out"; then
-		echo "ok - $name: $(states) states"
+		ok "$name: $(states) states"
 	else
-		echo "not ok - $name"
+		not_ok "$name"
 		tail -30 "$work/out"
-		bad=1
 	fi
 }
 
 # fails WHAT COMPLAINT: without this the search finds just that.
 fails() {
 	if search "-D$1" && grep -qE "^pan:1: $2" "$work/out"; then
-		echo "ok - $1 is seen: $(sed -n 's/^pan:1: //p' "$work/out")"
+		ok "$1 is seen: $(sed -n 's/^pan:1: //p' "$work/out")"
 	else
-		echo "not ok - $1 is not seen"
+		not_ok "$1 is not seen"
 		tail -30 "$work/out"
-		bad=1
 	fi
 }
 
@@ -57,4 +54,4 @@ fails NO_SECOND_LOOK_ROOM "invalid end state"
 fails LATE_DRAIN "invalid end state"
 fails NO_HANGUP "invalid end state"
 fails EARLY_INDEX "assertion violated"
-exit $bad
+done_testing

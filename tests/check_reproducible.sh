@@ -5,7 +5,8 @@ set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-bad=0
+# shellcheck source=tests/say.sh
+. "$top/tests/say.sh"
 files=(etherconnd etherconnctl libetherconn.so.0 libetherconn.a)
 
 # neither the makefile that called us nor its settings
@@ -25,21 +26,12 @@ plant "$work/quite/another place" "2021-06-30 12:34"
 if ! grow "$work/here" 2 ||
 	! (umask 027 && TZ=Pacific/Auckland LC_ALL=C.UTF-8 HOME=/nonexistent USER=nobody SOURCE_DATE_EPOCH=1 \
 		grow "$work/quite/another place" 1); then
-	echo "not ok - they build: $(cat "$work"/here.log "$work"/quite/*.log | grep -i error)"
-	exit 1
+	not_ok "they build: $(cat "$work"/here.log "$work"/quite/*.log | grep -i error)"
+	done_testing
 fi
 for file in "${files[@]}"; do
-	if cmp "$work/here/build/$file" "$work/quite/another place/build/$file"; then
-		echo "ok - $file is the same"
-	else
-		echo "not ok - $file differs"
-		bad=1
-	fi
-	if grep -qaF "$work" "$work/here/build/$file"; then
-		echo "not ok - $file says where it was built"
-		bad=1
-	else
-		echo "ok - $file does not say where it was built"
-	fi
+	check "$file is the same" cmp "$work/here/build/$file" "$work/quite/another place/build/$file"
+	verdict "$file does not say where it was built" \
+		"$(! grep -qaF "$work" "$work/here/build/$file" || echo "$work")"
 done
-exit $bad
+done_testing

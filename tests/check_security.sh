@@ -3,6 +3,8 @@
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 text=$here/../docs/SECURITY.md
+# shellcheck source=tests/say.sh
+. "$here/say.sh"
 
 # exists NAME[:TEST]
 exists() {
@@ -14,20 +16,11 @@ exists() {
 	return 1
 }
 
-bad=0
 names() { grep -oE '`((netns/)?(check|test|fuzz)_[a-z0-9_]+)(:[a-z0-9_]+)?`' "$text" | tr -d '`' | sort -u; }
 for name in $(names); do
-	if exists "$name"; then
-		echo "ok - $name"
-	else
-		echo "not ok - $name: there is no such test"
-		bad=1
-	fi
+	verdict "$name" "$(exists "$name" || echo "there is no such test")"
 done
 for name in check_channel:test_nothing check_nothing; do
-	if exists "$name"; then
-		echo "not ok - believes in $name"
-		bad=1
-	fi
+	! exists "$name" || not_ok "believes in $name"
 done
-exit $bad
+done_testing

@@ -2,21 +2,13 @@
 # check_units.sh - what systemd thinks of our units.
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
-command -v systemd-analyze >/dev/null || { echo "SKIP: no systemd-analyze"; exit 77; }
+# shellcheck source=tests/say.sh
+. "$top/tests/say.sh"
+command -v systemd-analyze >/dev/null || skip "no systemd-analyze"
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-bad=0
 # systemd-analyze's exposure: 0 best, 10 worst
 WORST=1.2
-
-verdict() {
-	if [ -z "$2" ]; then
-		echo "ok - $1"
-	else
-		echo "not ok - $1: $2"
-		bad=1
-	fi
-}
 
 for unit in etherconnd.service etherconnd@.service; do
 	sed "s|@SBINDIR@|$top/build|" "$top/systemd/$unit.in" >"$dir/$unit"
@@ -33,4 +25,4 @@ for unit in etherconnd.service etherconnd@eth1.service; do
 		verdict "$unit is exposed by $score" "at most $WORST"
 	fi
 done
-exit $bad
+done_testing

@@ -11,20 +11,13 @@ cd "$(dirname "$0")/.." || exit 1
 seconds=${1:-60}
 shift
 out=build/clangfuzzer
-failures=0
-
-ok() { echo "ok $*"; }
-not_ok() {
-	echo "not ok $*"
-	failures=$((failures + 1))
-}
+# shellcheck source=tests/say.sh
+. tests/say.sh
 
 build() {
 	echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' |
-		clang -x c -fsanitize=fuzzer,address -o /dev/null - 2>/dev/null || {
-		echo "SKIP: clang is missing, or has no libFuzzer"
-		exit 77
-	}
+		clang -x c -fsanitize=fuzzer,address -o /dev/null - 2>/dev/null ||
+		skip "clang is missing, or has no libFuzzer"
 	# whatever variant the caller is making is not ours
 	env -u MAKEFLAGS -u MAKELEVEL make -j"$(nproc)" CC=clang SAN=fuzzer fuzzers >"$log" 2>&1 || {
 		cat "$log"
@@ -124,4 +117,4 @@ for name in "${names[@]}"; do
 	failures=$((failures + $(grep -c '^not ok' "$out/said/$name")))
 done
 [ $# != 0 ] || check_coverage
-[ "$failures" = 0 ]
+done_testing

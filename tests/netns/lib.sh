@@ -20,13 +20,10 @@ pids=()
 # shellcheck disable=SC2034 # some are for the scripts that source this
 daemon_uid=61301 client_uid=61302 other_uid=61303 socket_gid=61310
 
+# shellcheck source=tests/say.sh
+. "$top/tests/say.sh"
 # shellcheck source=tests/netns/vlan.sh
 . "$netns_dir/vlan.sh"
-
-skip() {
-	echo "SKIP: $*"
-	exit 77
-}
 
 need_root() { [ "$(id -u)" = 0 ] || skip "network namespaces need root"; }
 
@@ -145,31 +142,6 @@ start_daemon() {
 
 # etherconnctl as an unprivileged user of the socket's group, without any capability.
 ctl() { "${as_client[@]}" "$build/etherconnctl" -s "$sock" "$@"; }
-
-# ---- for tests ----
-
-failures=0
-ok() { echo "ok $*"; }
-not_ok() {
-	echo "not ok $*"
-	failures=$((failures + 1))
-}
-
-# check NAME COMMAND...: ok if the command succeeds.
-check() {
-	local name=$1 out
-	shift
-	if out=$("$@" 2>&1); then
-		ok "$name"
-	else
-		not_ok "$name: $(tail -3 <<<"$out" | tr '\n' ' ')"
-	fi
-}
-
-done_testing() {
-	[ "$failures" = 0 ]
-	exit
-}
 
 # One counter of the only relay.
 relay_counter() {
