@@ -13,7 +13,7 @@ ip -n "$ns_d" addr add 10.9.0.2/24 dev "$if_d"
 ip -n "$ns_p" addr add 10.9.0.1/24 dev "$if_p"
 ip -n "$ns_p" neigh add 10.9.0.3 lladdr 02:00:00:00:09:03 dev "$if_p" nud permanent
 ip -n "$ns_p" neigh add 10.9.0.4 lladdr 02:00:00:00:09:04 dev "$if_p" nud permanent
-peer_mac=$(ip -n "$ns_p" -j link show "$if_p" | sed 's/.*"address":"\([^"]*\)".*/\1/p;d')
+peer_mac=$(mac_of "$ns_p" "$if_p")
 only=${BENCH_ONLY:-}
 
 echo "$(nproc) processors, kernel $(uname -r); 64-byte frames with one VLAN tag over a veth pair"

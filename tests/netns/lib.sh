@@ -126,6 +126,19 @@ wait_for_line() {
 	done
 }
 
+# wait_for COMMAND...: until it succeeds, at most 20 s
+wait_for() {
+	local end=$((SECONDS + 20))
+	until "$@"; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.02
+	done
+}
+
+mac_of() { # NETNS DEVICE
+	ip -n "$1" -j link show "$2" | sed 's/.*"address":"\([^"]*\)".*/\1/'
+}
+
 # Start the daemon on $if_d as an unprivileged user with CAP_NET_RAW and CAP_BPF, and wait until it
 # is ready.  Socket: $sock; log: $work/daemon.log; pid: $daemon.  Arguments go to it.
 start_daemon() {
@@ -140,6 +153,12 @@ start_daemon() {
 	wait_for_line "$work/daemon.log" "serving at" "$daemon"
 }
 
+# A kernel's UDP echo on the peer side, port 7, every address; its pid is in $started.
+start_echo() {
+	start "${enter_p[@]}" "$build/tests/tool_udp_echo" 7 >"$work/echo.out"
+	wait_for_line "$work/echo.out" ready "$started"
+}
+
 # etherconnctl as an unprivileged user of the socket's group, without any capability.
 ctl() { "${as_client[@]}" "$build/etherconnctl" -s "$sock" "$@"; }
 
@@ -147,3 +166,4 @@ ctl() { "${as_client[@]}" "$build/etherconnctl" -s "$sock" "$@"; }
 relay_counter() {
 	ctl -j show relays | tr ',{' '\n\n' | sed -n "s/^\"$1\":\([0-9]*\).*/\1/p"
 }
+relay_counted() { [ "$(relay_counter "$1")" -ge "$2" ]; } # COUNTER AT-LEAST

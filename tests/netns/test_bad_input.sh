@@ -82,7 +82,7 @@ refused "VLAN 5000" 1 "ids up to 4095" ping_at "$mac|5000" 10.0.0.1:1 10.0.0.2:7
 refused "three VLANs" 1 "at most two VLANs" ping_at "$mac|1|2|3" 10.0.0.1:1 10.0.0.2:7
 refused "multicast source" 1 "multicast address cannot be a source" \
 	ping_at 01:00:5e:00:00:01 10.0.0.1:1 10.0.0.2:7
-own=$(ip -n "$ns_d" -j link show "$if_d" | sed 's/.*"address":"\([^"]*\)".*/\1/p;d')
+own=$(mac_of "$ns_d" "$if_d")
 refused "the interface's own address" 1 "the own address of $if_d" \
 	ping_at "$own" 10.0.0.1:1 10.0.0.2:7
 refused "not an IP address" 1 "no address like 10.0.0.1:67" ping_at $mac 10.0.0:1 10.0.0.2:7

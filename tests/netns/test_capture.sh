@@ -10,8 +10,7 @@ mac=02:00:00:00:00:01
 make_pair
 vlan_add "$ns_p" "$if_p" v100 100 0
 addr_add "$ns_p" v100 10.2.0.1/24
-start "${enter_p[@]}" "$build/tests/tool_udp_echo" 7 >"$work/echo.out"
-wait_for_line "$work/echo.out" ready "$started"
+start_echo
 
 cat >"$work/daemon.conf" <<CONF
 { "capture_group": "$socket_gid", "relays": [ { "interface": "$if_d" } ] }

@@ -15,8 +15,7 @@ vlan_add "$ns_p" "$if_p" v400 400 0
 addr_add "$ns_p" v100 10.2.0.1/24
 addr_add "$ns_p" v200 10.3.0.1/24
 addr_add "$ns_p" v400 10.4.0.1/24
-start "${enter_p[@]}" "$build/tests/tool_udp_echo" 7 >"$work/echo.out"
-wait_for_line "$work/echo.out" ready "$started"
+start_echo
 
 cat >"$work/daemon.conf" <<CONF
 { "capture_group": "$socket_gid", "relays": [ { "interface": "$if_d" } ] }
@@ -63,13 +62,6 @@ unclaimed() {
 	in_p ip neigh replace "$2" lladdr 02:00:00:00:00:77 dev "$1"
 	in_p bash -c "echo x >/dev/udp/$2/9"
 }
-until_counted() { # COUNTER AT-LEAST
-	local end=$((SECONDS + 20))
-	until [ "$(relay_counter "$1")" -ge "$2" ]; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.02
-	done
-}
 
 capture all
 all=$capturing
@@ -79,7 +71,7 @@ check "frames go their way while somebody captures" ping_100
 check "behind two tags, too" ping_200
 unclaimed v400 10.4.0.77
 unclaimed v100 10.2.0.77
-check "the kernel keeps back nothing" until_counted rx_miss 2
+check "the kernel keeps back nothing" wait_for relay_counted rx_miss 2
 interrupt "$all"
 check "interrupted, it ends well" test $? = 0
 check "and says how much that was" grep -qE "[1-9][0-9]* frames captured, 0 missed" "$work/all.err"
@@ -122,9 +114,9 @@ start "${as_client[@]}" "$build/tests/tool_ec_ping" -s "$sock" -a -n 1 -S 100 "$
 	10.4.0.2:1000 10.4.0.1:7 2>"$work/lost.out"
 lost=$started
 sent=$(relay_counter tx)
-until_counted tx $((sent + 1))
+wait_for relay_counted tx $((sent + 1))
 in_p bash -c 'echo x >/dev/udp/10.4.0.2/9'
-check "the server's own frames are dropped" until_counted rx_multicast_ignored 1
+check "the server's own frames are dropped" wait_for relay_counted rx_multicast_ignored 1
 interrupt "$capturing"
 end_process "$lost"
 check "the client asks on its VLAN" has lost "0 $mac|100;100;2;;"
@@ -141,7 +133,7 @@ check "after so many" test "$(frames counted)" = 3
 capture filtered -s 60 'vlan 400 and udp port 9'
 ping_100 900 >/dev/null
 unclaimed v400 10.4.0.77
-until_counted rx_miss 6
+wait_for relay_counted rx_miss 6
 interrupt "$capturing"
 check "a filter in libpcap's words" test "$(fields filtered)" = "$if_d;400;1;dropped: rx_miss;9"
 
@@ -202,7 +194,7 @@ kill -STOP "$sniffer"
 capture full -B 16384 -s 64
 offered=$(relay_counter rx_offered)
 flood 6000 1000
-check "all of the flood has come" until_counted rx_offered $((offered + 6000))
+check "all of the flood has come" wait_for relay_counted rx_offered $((offered + 6000))
 check "more than the client's ring holds" test "$(relay_counter rx_buffer_full)" -gt 0
 interrupt "$capturing"
 kill -CONT "$sniffer"
@@ -216,7 +208,7 @@ capture slow -B 64
 kill -STOP "$capturing"
 offered=$(relay_counter rx_offered)
 flood 2000 1000
-until_counted rx_offered $((offered + 2000))
+wait_for relay_counted rx_offered $((offered + 2000))
 check "a capture that does not read holds up nobody" ping_100
 kill -CONT "$capturing"
 interrupt "$capturing"
@@ -257,7 +249,7 @@ one_filtered() {
 	local before
 	before=$(relay_counter rx_filtered)
 	unclaimed v400 10.4.0.77
-	until_counted rx_filtered $((before + 1))
+	wait_for relay_counted rx_filtered $((before + 1))
 }
 check "and the kernel drops again what nobody claims" one_filtered
 

@@ -22,12 +22,8 @@ for f in json.load(sys.stdin)["findings"]:
 }
 
 # The kernel tells of a carrier a little later.
-wait_for_link() {
-	local end=$((SECONDS + 20))
-	until ip -n "$ns_d" link show dev "$if_d" | grep -q "$1" || [ $SECONDS -ge $end ]; do
-		sleep 0.02
-	done
-}
+link_is() { ip -n "$ns_d" link show dev "$if_d" | grep -q "$1"; }
+wait_for_link() { wait_for link_is "$1"; }
 
 says_all_is_well() { [ "$(doctor)" = "all is well" ]; }
 
@@ -87,8 +83,8 @@ breaks "TSO" tso in_d ethtool -K "$if_d" tso on
 
 start "${as_client[@]}" env ETHERCONN_SOCKET="$sock" \
 	"$build/examples/udp_echo" '02:00:00:00:00:01|200|100' 10.0.0.1:7 2>"$work/echo.log"
-end=$((SECONDS + 20))
-until [ -n "$(ctl -br show ep vlan 200.100)" ] || [ $SECONDS -ge $end ]; do sleep 0.02; done
+claimed() { [ -n "$(ctl -br show ep vlan 200.100)" ]; }
+wait_for claimed
 breaks "an MTU of 1500 under two tags" mtu ip -n "$ns_d" link set "$if_d" mtu 1500
 
 ip -n "$ns_p" link set "$if_p" down

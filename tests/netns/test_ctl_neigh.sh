@@ -12,7 +12,6 @@ vlan_add "$ns_p" "$if_p" v200 200 100
 addr_add "$ns_p" v100 10.2.0.1/24
 addr_add "$ns_p" v200 fd00::1/64
 addr_add "$ns_p" "$if_p" 10.1.0.1/24
-mac_of() { ip -n "$ns_p" -j link show "$1" | sed 's/.*"address":"\([^"]*\)".*/\1/'; }
 start_daemon
 root_ctl() { "$build/etherconnctl" -s "$sock" "$@"; }
 
@@ -34,19 +33,19 @@ has() { grep -qE -- "$2" "$work/$1"; }
 
 hear all show neigh
 check "exit 0" [ $? = 0 ]
-check "who asks behind a tag" has all "^10\.2\.0\.1 +$(mac_of v100)\|100 +$if_d +[1-9]"
-check "... behind two, by Neighbour Discovery" has all "^fd00::1 +$(mac_of v200)\|200\|100 +$if_d +[1-9]"
-check "... untagged" has all "^10\.1\.0\.1 +$(mac_of "$if_p") +$if_d +[1-9]"
+check "who asks behind a tag" has all "^10\.2\.0\.1 +$(mac_of "$ns_p" v100)\|100 +$if_d +[1-9]"
+check "... behind two, by Neighbour Discovery" has all "^fd00::1 +$(mac_of "$ns_p" v200)\|200\|100 +$if_d +[1-9]"
+check "... untagged" has all "^10\.1\.0\.1 +$(mac_of "$ns_p" "$if_p") +$if_d +[1-9]"
 check "who is an endpoint here is not on it" [ "$(grep -c 10.2.0.9 "$work/all")" = 0 ]
 
 hear some -br show neigh -w 2 vlan 100
-check "by its tag alone" [ "$(cat "$work/some")" = "10.2.0.1  $(mac_of v100)|100" ]
+check "by its tag alone" [ "$(cat "$work/some")" = "10.2.0.1  $(mac_of "$ns_p" v100)|100" ]
 hear json -j show neigh -w 2 ip 10.1.0.1
 check "as JSON" [ "$(python3 -c '
 import json, sys
 (n,) = json.load(sys.stdin)["neigh"]
 print(n["ip"], n["mac"], n["vlans"], n["interface"], n["heard"] > 0)' <"$work/json")" = \
-	"10.1.0.1 $(mac_of "$if_p") [] $if_d True" ]
+	"10.1.0.1 $(mac_of "$ns_p" "$if_p") [] $if_d True" ]
 
 check "nobody is heard: exit 0, and a title" root_ctl show neigh -w 0.1 mac 02:00:00:00:00:77
 refused() { ! "$@" >"$work/refused" 2>&1; }

@@ -17,8 +17,7 @@ make_peers() {
 	addr_add "$ns_p" v100 fd00:2::1/64
 	addr_add "$ns_p" v200 10.3.0.1/24
 	ip -n "$ns_p" addr add 10.77.0.1/32 dev lo
-	start "${enter_p[@]}" "$build/tests/tool_udp_echo" 7 >"$work/echo.out"
-	wait_for_line "$work/echo.out" ready "$started"
+	start_echo
 	peer_mac=$(ip -n "$ns_p" -br link show dev v100 | grep -oE '([0-9a-f]{2}:){5}[0-9a-f]{2}')
 }
 

@@ -13,14 +13,9 @@ start "${enter_p[@]}" "$build/etherconnd" -i "$if_p" -s "$far" -g $socket_gid 2>
 wait_for_line "$work/far.log" "serving at" "$started"
 
 as_near() { ETHERCONN_SOCKET=$sock "${as_client[@]}" "$@"; }
-# until_shown LIST SOCKET PATTERN N: so many lines of the list match, within 20 s
-until_shown() {
-	local end=$((SECONDS + 20))
-	until [ "$("$build/etherconnctl" -s "$2" -br show "$1" | grep -c "$3")" = "$4" ]; do
-		[ $SECONDS -lt $end ] || { echo "$1 of $2 are others" >&2; return 1; }
-		sleep 0.02
-	done
-}
+# until_shown LIST SOCKET PATTERN N: so many lines of the list match
+shown() { [ "$("$build/etherconnctl" -s "$2" -br show "$1" | grep -c "$3")" = "$4" ]; }
+until_shown() { wait_for shown "$@" || { echo "$1 of $2 are others" >&2; return 1; }; }
 # a new link has its carrier a little later
 until_shown relays "$sock" ' up ' 1
 until_shown relays "$far" ' up ' 1

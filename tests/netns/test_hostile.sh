@@ -27,9 +27,8 @@ make_pair 1504 >/dev/null
 addr_add "$ns_p" "$if_p" 10.1.0.1/24
 ip -n "$ns_p" neigh add 10.1.0.2 lladdr $mac dev "$if_p" nud permanent
 ip -n "$ns_p" neigh add 10.1.0.3 lladdr 02:00:00:00:00:02 dev "$if_p" nud permanent
-peer_mac=$(ip -n "$ns_p" -j link show "$if_p" | sed 's/.*"address":"\([^"]*\)".*/\1/')
-start "${enter_p[@]}" "$build/tests/tool_udp_echo" 7 >"$work/echo.out"
-wait_for_line "$work/echo.out" ready "$started"
+peer_mac=$(mac_of "$ns_p" "$if_p")
+start_echo
 start_daemon
 
 fds() { find "/proc/$daemon/fd" -mindepth 1 | wc -l; }
@@ -37,12 +36,8 @@ rings() { grep -c 'memfd:etherconn-[cd] ' "/proc/$daemon/maps"; }
 clients() { ctl -j status | sed 's/.*"clients":\([0-9]*\).*/\1/'; }
 
 # Only the one that asks is connected.
-all_gone() {
-	local end=$((SECONDS + 20))
-	until [ "$(clients)" = 1 ]; do
-		[ $SECONDS -lt $end ] || return 1
-	done
-}
+alone() { [ "$(clients)" = 1 ]; }
+all_gone() { wait_for alone; }
 
 honest() {
 	"${as_client[@]}" "$build/tests/tool_ec_ping" -s "$sock" -m "$peer_mac" -n 25 \

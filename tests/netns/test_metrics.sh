@@ -13,9 +13,8 @@ for i in 1 2 3; do
 	ETHERCONN_SOCKET=$sock start "${as_client[@]}" "$build/examples/udp_echo" \
 		"02:00:00:00:00:0$i|$i" 10.0.0.$i:7
 done
-endpoints() { ctl -br show endpoints | wc -l; }
-end=$((SECONDS + 20))
-until [ "$(endpoints)" = 6 ] || [ $SECONDS -ge $end ]; do sleep 0.02; done
+all_there() { [ "$(ctl -br show endpoints | wc -l)" = 6 ]; }
+wait_for all_there
 
 ctl metrics -t >"$work/older"
 check "of three clients" [ "$(grep -c '^etherconnd_client_tx_total{' "$work/older")" -ge 3 ]

@@ -15,22 +15,13 @@ serve() { # ARGUMENT...
 	wait_for_line "$work/daemon.log" "serving at" "$daemon"
 }
 
-# Until the counter $1 is at least $2; at most 10 s.
-wait_for_counter() {
-	local end=$((SECONDS + 10))
-	until [ "$(relay_counter "$1")" -ge "$2" ]; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.02
-	done
-}
-
 dump() { tcpdump -enr "$1" 2>/dev/null; }
 
 serve -w "$work/asked.pcap"
 ask() { # N: what goes out is the N-th; nobody answers
 	start "${as_client[@]}" "$build/tests/tool_ec_ping" -s "$sock" -i replay -n 1 -S 100 \
 		-m 02:00:00:00:00:02 '02:00:00:00:00:01|100|200' 10.0.0.1:1000 10.0.0.2:7 2>/dev/null
-	check "what a client sends is written: $1" wait_for_counter tx "$1"
+	check "what a client sends is written: $1" wait_for relay_counted tx "$1"
 	end_process "$started"
 }
 # the first is replayed with the first claim: that of the L2 endpoint, not yet that of the UDP one
@@ -45,7 +36,7 @@ check "tcpdump reads it" asked
 serve -r "$work/asked.pcap" -w "$work/answered.pcap"
 start env ETHERCONN_SOCKET="$sock" "${as_client[@]}" "$build/examples/udp_echo" \
 	'02:00:00:00:00:02|100|200' 10.0.0.2:7 replay
-check "what was captured is replayed, and answered" wait_for_counter tx 1
+check "what was captured is replayed, and answered" wait_for relay_counted tx 1
 check "every frame of it is counted" test "$(relay_counter rx_offered)" = 2
 check "and was delivered" test "$(relay_counter rx)" = 2
 end_process "$started"

@@ -12,8 +12,7 @@ make_pair
 vlan_add "$ns_p" "$if_p" v100 100 0
 addr_add "$ns_p" v100 10.2.0.1/24
 addr_add "$ns_p" v100 fd00:2::1/64
-start "${enter_p[@]}" "$build/tests/tool_udp_echo" 7 >"$work/echo.out"
-wait_for_line "$work/echo.out" ready "$started"
+start_echo
 
 policy=$work/policy
 cat >"$work/daemon.conf" <<CONF
@@ -23,15 +22,14 @@ CONF
 # rules FOR-THE-GROUP: write them, readable by whoever the daemon is
 rules() { echo "{ \"rules\": [ { \"name\": \"lab\", \"groups\": [\"$socket_gid\"], $1 } ] }" >"$policy"; }
 
+said() { grep -cE "$1" "$work/daemon.log"; }
+said_more() { [ "$(said "$1")" -gt "$2" ]; }
 # reload LINE: and wait until the log has one more such line
 reload() {
-	local pattern=$1 before end=$((SECONDS + 20))
-	before=$(grep -cE "$pattern" "$work/daemon.log")
+	local before
+	before=$(said "$1")
 	kill -HUP "$daemon"
-	until [ "$(grep -cE "$pattern" "$work/daemon.log")" -gt "$before" ]; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.02
-	done
+	wait_for said_more "$1" "$before"
 }
 
 ping_as() { "${as_client[@]}" "$build/tests/tool_ec_ping" -s "$sock" -a -n 1 "$@"; }

@@ -9,9 +9,8 @@ begin
 make_pair
 ip -n "$ns_p" addr add 10.1.0.1/24 dev "$if_p"
 ip -n "$ns_p" neigh add 10.1.0.2 lladdr 02:00:00:00:00:01 dev "$if_p" nud permanent
-peer_mac=$(ip -n "$ns_p" -j link show "$if_p" | sed 's/.*"address":"\([^"]*\)".*/\1/')
-start "${enter_p[@]}" "$build/tests/tool_udp_echo" 7 >"$work/echo.out"
-wait_for_line "$work/echo.out" ready "$started"
+peer_mac=$(mac_of "$ns_p" "$if_p")
+start_echo
 
 ping_peer() {
 	"${as_client[@]}" "$build/tests/tool_ec_ping" -s "$sock" -m "$peer_mac" \

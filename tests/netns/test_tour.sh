@@ -11,9 +11,8 @@ mac=02:00:00:00:00:01
 make_pair
 vlan_add "$ns_p" "$if_p" v100 100 0
 addr_add "$ns_p" v100 10.2.0.1/24
-peer_mac=$(ip -n "$ns_p" -j link show v100 | sed 's/.*"address":"\([^"]*\)".*/\1/p;d')
-start "${enter_p[@]}" "$build/tests/tool_udp_echo" 7 >"$work/echo.out"
-wait_for_line "$work/echo.out" ready "$started"
+peer_mac=$(mac_of "$ns_p" v100)
+start_echo
 
 tour() { ETHERCONN_SOCKET=$sock "${as_client[@]}" "$build/examples/tour" "$@" >"$work/tour.out"; }
 says() { grep -qE "$1" "$work/tour.out"; }
