@@ -55,6 +55,12 @@ void pin_to(int core)
 		die("sched_setaffinity");
 }
 
+void endpoint_mac(unsigned i, uint8_t mac[6])
+{
+	const uint8_t bytes[6] = {0x02, 0, 0, 0, (uint8_t)(i >> 8), (uint8_t)i};
+	memcpy(mac, bytes, 6);
+}
+
 /* ---- figures ---- */
 
 #define FIGURES_MAX 256
@@ -85,10 +91,15 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+void values_sort(double *values, size_t n)
+{
+	qsort(values, n, sizeof(*values), compare);
+}
+
 /* Sorts the values on the way. */
 static double median(struct figure *f)
 {
-	qsort(f->values, f->n, sizeof(*f->values), compare);
+	values_sort(f->values, f->n);
 	return f->n % 2 ? f->values[f->n / 2]
 			: (f->values[f->n / 2 - 1] + f->values[f->n / 2]) / 2;
 }

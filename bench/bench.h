@@ -30,6 +30,8 @@ void figure_add(const char *name, const char *unit, const char *against, double 
 void figures_print(void);
 int figures_write(const char *path);
 
+void values_sort(double *values, size_t n);
+
 double seconds_now(void);         /* CLOCK_MONOTONIC */
 double cpu_seconds_self(void);    /* of this process */
 double cpu_seconds_of(pid_t pid); /* of another one; /proc/PID/schedstat */
@@ -39,6 +41,9 @@ bool case_wanted(const char *name);
 #define ANY_CORE (-1)
 void pin_to(int core);
 void die(const char *what) __attribute__((noreturn)); /* with errno's text */
+
+/* The i-th endpoint's address. */
+void endpoint_mac(unsigned i, uint8_t mac[6]);
 
 /* ---- raw packet sockets, the baselines ---- */
 

@@ -24,12 +24,6 @@
 
 static char dir[64], sock[96];
 
-static void endpoint_mac(unsigned i, uint8_t mac[6])
-{
-	const uint8_t bytes[6] = {0x02, 0, 0, 0, (uint8_t)(i >> 8), (uint8_t)i};
-	memcpy(mac, bytes, 6);
-}
-
 /* ---- the daemon's process ---- */
 
 /* What it is asked over a pipe: receive these frames from now on. */

@@ -23,7 +23,7 @@
 #define RECEIVE_LIVE "receive UDP, live frames: 1,000 macvlans"
 #define SEND         "send UDP: 1,000 macvlans"
 
-static const uint8_t sink_mac[6] = {0x02, 0xee, 0, 0, 0, 1};
+static uint8_t sink_mac[6] = {0x02, 0xee, 0, 0, 0, 1};
 
 static void endpoint_ip(unsigned i, char text[20])
 {
@@ -137,14 +137,6 @@ static uint8_t *make_datagrams(void)
 	return frames;
 }
 
-static void receive_figures(const char *name, const char *against, uint64_t got,
-			    double seconds, double cpu, uint64_t sent)
-{
-	figure_add(name, "kpps", against, (double)got / seconds / 1e3);
-	figure_add(name, "cpu ns", against, cpu / (double)got * 1e9);
-	figure_add(name, "loss %", NULL, 100.0 * (1 - (double)got / (double)sent));
-}
-
 /* All that a socket has, 32 at a call. */
 static unsigned drain(int fd)
 {
@@ -185,7 +177,7 @@ static void receive_macvlan(const char *name, const int *fds, const struct load 
 	}
 	cpu = cpu_seconds_self() - cpu;
 	uint64_t sent = generator_sent(generator, report);
-	receive_figures(name, NULL, got, last - begin, cpu, sent);
+	receive_figures(name, NULL, sent, got, last - begin, cpu);
 	close(epoll);
 }
 
@@ -208,7 +200,7 @@ static void receive_endpoints(const char *name, const char *against, struct ec_r
 	}
 	cpu = cpu_seconds_self() + cpu_seconds_of(daemon) - cpu;
 	uint64_t sent = generator_sent(generator, report);
-	receive_figures(name, against, got, last - begin, cpu, sent);
+	receive_figures(name, against, sent, got, last - begin, cpu);
 }
 
 /* ---- send ---- */
@@ -231,14 +223,6 @@ static void send_macvlan(const int *fds)
 			if (send(fds[i], payload, PAYLOAD, 0) < 0 && errno != ENOBUFS)
 				die("send on a macvlan");
 	send_figures(SEND, NULL, before, seconds_now() - begin, cpu_seconds_self() - cpu);
-}
-
-static int resolve(void *arg, const struct sockaddr *dst, uint8_t mac[6])
-{
-	(void)arg;
-	(void)dst;
-	memcpy(mac, sink_mac, 6);
-	return 0;
 }
 
 static void send_endpoints(struct ec_relay *relay, pid_t daemon)
@@ -288,7 +272,8 @@ static void with_endpoints(const struct load *load, const struct load *live)
 	struct ec_udp_opts opts = EC_UDP_OPTS;
 	struct ec_relay *relay;
 	pid_t daemon = start_daemon(&relay, &how);
-	opts.resolve = resolve;
+	opts.resolve = resolve_to;
+	opts.resolve_arg = sink_mac;
 	memset(claims, 0, sizeof(claims));
 	for (unsigned i = 0; i < N; i++) {
 		char ip[20];

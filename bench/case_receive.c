@@ -7,14 +7,6 @@
 
 /* ---- receive ---- */
 
-static void receive_figures(const char *name, const char *against, uint64_t sent,
-			    uint64_t got, double seconds, double cpu)
-{
-	figure_add(name, "kpps", against, (double)got / seconds / 1e3);
-	figure_add(name, "cpu ns", against, cpu / (double)got * 1e9);
-	figure_add(name, "loss %", NULL, 100.0 * (1 - (double)got / (double)sent));
-}
-
 static void receive_bare(const char *name, const char *against, const struct load *load,
 			 unsigned how)
 {

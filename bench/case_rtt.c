@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <linux/if_ether.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -73,12 +72,6 @@ static pid_t start_echo(void)
 	return pid;
 }
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
 /* Time PINGS questions; ask() sends one and waits for its answer.  against: KERNEL or RAW. */
 static void round_trips(const char *what, const char *than, bool (*ask)(void *), void *arg)
 {
@@ -96,7 +89,7 @@ static void round_trips(const char *what, const char *than, bool (*ask)(void *),
 		}
 		us[i] = (seconds_now() - begin) * 1e6;
 	}
-	qsort(us, PINGS, sizeof(*us), compare);
+	values_sort(us, PINGS);
 	figure_add(name, "p50 us", against, us[PINGS / 2]);
 	figure_add(name, "p99 us", against, us[PINGS * 99 / 100]);
 }
@@ -183,13 +176,6 @@ static bool ask_daemon(void *arg)
 		   sizeof(question);
 }
 
-static int resolve(void *arg, const struct sockaddr *dst, uint8_t mac[6])
-{
-	(void)dst;
-	memcpy(mac, arg, 6);
-	return 0;
-}
-
 /* An endpoint of this client that asks. */
 static struct ec_udp *open_asking(struct ec_relay *relay)
 {
@@ -198,7 +184,7 @@ static struct ec_udp *open_asking(struct ec_relay *relay)
 	struct ec_l2addr addr = {.n_vlans = 0};
 	struct ec_udp_opts opts = EC_UDP_OPTS;
 	memcpy(addr.mac, ec_mac, 6);
-	opts.resolve = resolve;
+	opts.resolve = resolve_to;
 	opts.resolve_arg = stage.peer_mac;
 	if (ec_l2_open(&l2, relay, &addr, NULL) < 0 ||
 	    ec_udp_open(&udp, l2, "10.9.0.4:1000", &opts) < 0)

@@ -41,8 +41,6 @@ pid_t start_daemon(struct ec_relay **relay, const struct setting *how);
 struct ec_relay *connect_again(const struct setting *how); /* another client */
 void end(pid_t pid);
 
-/* The i-th endpoint's address. */
-void endpoint_mac(unsigned i, uint8_t mac[6]);
 /* n frames of len bytes with one tag, to (or from) n endpoints in random order. */
 uint8_t *make_frames(unsigned n, bool from, unsigned len);
 /* ... and n endpoints that they are for, in claims[]. */
@@ -63,6 +61,13 @@ struct load {
 /* It sends from the peer's namespace, or as the peer would, and writes how many. */
 pid_t start_generator(const struct load *load, int *report);
 uint64_t generator_sent(pid_t pid, int report);
+
+/* So many of a load arrived, in so many seconds of all and of processors. */
+void receive_figures(const char *name, const char *against, uint64_t sent, uint64_t got,
+		     double seconds, double cpu);
+
+/* For struct ec_udp_opts: the next hop of all is *mac. */
+int resolve_to(void *mac, const struct sockaddr *dst, uint8_t ret[6]);
 
 void receive_all(void);
 void send_all(void);
