@@ -146,11 +146,10 @@ static void check_delivered(const struct row *row, const struct ec_frame *f,
 
 static void run_row(const struct row *row, const struct ec_l2 *marker)
 {
-	char dst[ECP_ADDR_TEXT], src[ECP_ADDR_TEXT], local[ECP_ADDR_TEXT];
+	char dst[ECP_ADDR_TEXT], src[ECP_ADDR_TEXT];
 	struct ec_frame frame;
 	struct ec_l2 *l2 = scene_l2(row->l2, row->flags, 0);
-	struct ec_udp *udp =
-	    row->udp ? scene_udp(l2, scene_address(row->udp, local), row->udp_flags) : NULL;
+	struct ec_udp *udp = row->udp ? scene_udp(l2, row->udp, row->udp_flags) : NULL;
 	bool drops = row->verdict && strcmp(row->verdict, L2);
 	uint64_t before = drops ? scene_lost(row->verdict) : 0;
 	scene_send(&(struct test_frame){.to = row->to,
@@ -185,18 +184,13 @@ END_TEST
 /* A filter of the user's own words stands before all claims. */
 START_TEST(test_filter_blocks)
 {
-	char src[ECP_ADDR_TEXT], dst[ECP_ADDR_TEXT];
 	struct ec_frame f;
 	scene_start_filtered(_i, "ether dst " MARKER " or (vlan 5 and ether dst " MAC ")");
 	struct ec_l2 *marker = scene_l2(MARKER, 0, 0x88b5), *plain = scene_l2(MAC, 0, 0),
 		     *tagged = scene_l2(MAC "|5", 0, 0);
-	struct test_frame frame = {.src_ip = scene_address("peer:67", src),
-				   .dst_ip = scene_address("me:68", dst)};
-	frame.to = MAC;
-	scene_send(&frame);
+	scene_send_udp(MAC, "peer:67", "me:68");
 	ck_assert_uint_eq(scene_until_marker(marker, &f), 0);
-	frame.to = MAC "|5";
-	scene_send(&frame);
+	scene_send_udp(MAC "|5", "peer:67", "me:68");
 	ck_assert_uint_eq(scene_until_marker(marker, &f), 1);
 	ck_assert(f.l2 == tagged && f.l2 != plain);
 	ck_assert_uint_eq(scene_counter("rx_miss"), 0);
@@ -211,10 +205,8 @@ START_TEST(test_default_and_mirror)
 	struct ec_frame f;
 	scene_start(_i);
 	struct ec_relay *mine = scene.relay, *theirs = user_connect(&scene.served, NULL);
-	scene.relay = theirs;
-	struct ec_l2 *rest = scene_l2("02:00:00:00:00:98", EC_L2_DEFAULT, 0x88b6),
-		     *all = scene_l2("02:00:00:00:00:99", EC_L2_MIRROR, 0x88b6);
-	scene.relay = mine;
+	struct ec_l2 *rest = user_l2(theirs, "02:00:00:00:00:98", EC_L2_DEFAULT, 0x88b6),
+		     *all = user_l2(theirs, "02:00:00:00:00:99", EC_L2_MIRROR, 0x88b6);
 	struct ec_l2 *l2 = scene_l2(MAC "|5", EC_L2_MULTICAST, 0);
 	const struct {
 		const char *to;
@@ -253,7 +245,7 @@ END_TEST
 /* One record in the ring, however many of a client's endpoints it is for. */
 START_TEST(test_broadcast_is_one_record)
 {
-	char src[ECP_ADDR_TEXT], dst[ECP_ADDR_TEXT], mac[EC_L2ADDR_TEXT];
+	char mac[EC_L2ADDR_TEXT];
 	struct ec_relay_stats before, after;
 	struct ec_l2 *want[20];
 	struct ec_frame f;
@@ -265,9 +257,7 @@ START_TEST(test_broadcast_is_one_record)
 		want[i] = scene_l2(mac, EC_L2_MULTICAST, 0);
 	}
 	ec_relay_stats(scene.relay, &before);
-	scene_send(&(struct test_frame){.to = BCAST "|5",
-					.src_ip = scene_address("peer:67", src),
-					.dst_ip = scene_address("me:68", dst)});
+	scene_send_udp(BCAST "|5", "peer:67", "me:68");
 	for (unsigned i = 0; i < 20; i++) {
 		ck_assert_int_eq(ec_relay_recv(scene.relay, &f, 1, 5000), 1);
 		for (unsigned j = 0; j < 20; j++)
@@ -293,12 +283,12 @@ static bool readable(int epoll, int timeout_ms)
 START_TEST(test_one_descriptor)
 {
 	enum { N = 10 };
-	char src[ECP_ADDR_TEXT], dst[ECP_ADDR_TEXT];
+	char text[ECP_ADDR_TEXT];
 	struct ec_claim claims[2] = {{.local = NULL}};
 	struct epoll_event in = {.events = EPOLLIN};
 	unsigned got[2] = {0};
 	scene_start(_i);
-	claims[0].local = scene_address("me:68", dst);
+	claims[0].local = scene_address("me:68", text);
 	for (unsigned i = 0; i < 2; i++) {
 		ec_l2addr_parse(i ? OTHER "|7" : MAC, &claims[i].addr);
 		claims[i].user = &got[i];
@@ -311,10 +301,7 @@ START_TEST(test_one_descriptor)
 				 0);
 		ck_assert(!readable(epoll, 0));
 		for (unsigned i = 0; i < N; i++)
-			scene_send(
-			    &(struct test_frame){.to = i % 2 ? OTHER "|7" : MAC,
-						 .src_ip = scene_address("peer:67", src),
-						 .dst_ip = scene_address("me:68", dst)});
+			scene_send_udp(i % 2 ? OTHER "|7" : MAC, "peer:67", "me:68");
 		for (unsigned n = 0; n < N;) {
 			struct ec_frame frames[3];
 			ck_assert(readable(epoll, 5000));
@@ -330,9 +317,7 @@ START_TEST(test_one_descriptor)
 	char buf[100];
 	ck_assert_int_eq(ec_relay_recv(scene.relay, &(struct ec_frame){0}, 1, 0), 0);
 	ck_assert(!readable(epoll, 0));
-	scene_send(&(struct test_frame){.to = MAC,
-					.src_ip = scene_address("peer:67", src),
-					.dst_ip = scene_address("me:68", dst)});
+	scene_send_udp(MAC, "peer:67", "me:68");
 	ck_assert(readable(epoll, 5000));
 	while (ec_l2_recv(claims[1].l2, buf, sizeof(buf), EC_DONTWAIT, NULL) != -EAGAIN)
 		;
@@ -372,7 +357,6 @@ END_TEST
 
 START_TEST(test_ports_to_their_endpoints)
 {
-	char text[ECP_ADDR_TEXT], src[ECP_ADDR_TEXT];
 	struct ec_udp *udps[20];
 	struct ec_frame f;
 	scene_start(_i);
@@ -380,14 +364,12 @@ START_TEST(test_ports_to_their_endpoints)
 	for (unsigned i = 0; i < 20; i++) {
 		char word[20];
 		snprintf(word, sizeof(word), "me:%u", 1000 + i);
-		udps[i] = scene_udp(l2, scene_address(word, text), 0);
+		udps[i] = scene_udp(l2, word, 0);
 	}
 	for (unsigned i = 0; i < 20; i++) {
 		char word[20];
 		snprintf(word, sizeof(word), "me:%u", 1000 + i);
-		scene_send(&(struct test_frame){.to = MAC,
-						.src_ip = scene_address("peer:1", src),
-						.dst_ip = scene_address(word, text)});
+		scene_send_udp(MAC, "peer:1", word);
 		ck_assert_uint_eq(scene_until_marker(marker, &f), 1);
 		ck_assert_ptr_eq(f.udp, udps[i]);
 	}
@@ -398,27 +380,18 @@ END_TEST
 /* Two clients that both say so share a MAC and VLANs, each with ports of its own. */
 START_TEST(test_shared_by_two_clients)
 {
-	char text[ECP_ADDR_TEXT], src[ECP_ADDR_TEXT];
 	struct ec_frame f;
 	scene_start(_i);
 	struct ec_relay *mine = scene.relay, *yours = user_connect(&scene.served, NULL);
-	struct ec_udp *a =
-	    scene_udp(scene_l2(MAC, EC_L2_SHARE, 0), scene_address("me:1", text), 0);
-	scene.relay = yours;
-	struct ec_udp *b =
-	    scene_udp(scene_l2(MAC, EC_L2_SHARE, 0), scene_address("me:2", text), 0);
-	scene_send(&(struct test_frame){.to = MAC,
-					.src_ip = scene_address("peer:1", src),
-					.dst_ip = scene_address("me:2", text)});
+	struct ec_udp *a = scene_udp(user_l2(mine, MAC, EC_L2_SHARE, 0), "me:1", 0);
+	struct ec_udp *b = scene_udp(user_l2(yours, MAC, EC_L2_SHARE, 0), "me:2", 0);
+	scene_send_udp(MAC, "peer:1", "me:2");
 	ck_assert_int_eq(ec_relay_recv(yours, &f, 1, 5000), 1);
 	ck_assert_ptr_eq(f.udp, b);
-	scene_send(&(struct test_frame){.to = MAC,
-					.src_ip = scene_address("peer:1", src),
-					.dst_ip = scene_address("me:1", text)});
+	scene_send_udp(MAC, "peer:1", "me:1");
 	ck_assert_int_eq(ec_relay_recv(mine, &f, 1, 5000), 1);
 	ck_assert_ptr_eq(f.udp, a);
 	ec_relay_close(yours);
-	scene.relay = mine;
 	scene_stop();
 }
 END_TEST
@@ -426,15 +399,14 @@ END_TEST
 /* The same with EtherTypes, and with whoever takes the datagrams that nobody claims. */
 START_TEST(test_shared_kinds)
 {
-	char text[ECP_ADDR_TEXT], src[ECP_ADDR_TEXT];
+	char text[ECP_ADDR_TEXT];
 	struct ec_udp_opts any = EC_UDP_OPTS;
 	struct ec_udp *udp;
 	struct ec_frame f;
 	scene_start(_i);
 	struct ec_relay *mine = scene.relay, *yours = user_connect(&scene.served, NULL);
-	struct ec_l2 *ppp = scene_l2(MAC "|5", EC_L2_SHARE, 0x8864);
-	scene.relay = yours;
-	struct ec_l2 *llc = scene_l2(MAC "|5", EC_L2_SHARE, EC_ETHERTYPE_LLC);
+	struct ec_l2 *ppp = user_l2(mine, MAC "|5", EC_L2_SHARE, 0x8864),
+		     *llc = user_l2(yours, MAC "|5", EC_L2_SHARE, EC_ETHERTYPE_LLC);
 	scene_send(&(struct test_frame){
 	    .to = MAC "|5", .ethertype = 7, .payload = "\x42\x42\3stp.", .len = 7});
 	scene_send(&(struct test_frame){
@@ -444,45 +416,35 @@ START_TEST(test_shared_kinds)
 	ck_assert_int_eq(ec_relay_recv(mine, &f, 1, 5000), 1);
 	ck_assert_ptr_eq(f.l2, ppp);
 	any.flags = EC_UDP_ACCEPT_ANY;
-	struct ec_udp *rest =
-	    scene_udp(llc, scene_address("any:9", text), EC_UDP_ACCEPT_ANY);
+	struct ec_udp *rest = scene_udp(llc, "any:9", EC_UDP_ACCEPT_ANY);
 	ck_assert_int_eq(ec_udp_open(&udp, ppp, scene_address("any:8", text), &any),
 			 -EADDRINUSE);
-	udp = scene_udp(ppp, scene_address("me:8", text), 0);
-	scene_send(&(struct test_frame){.to = MAC "|5",
-					.src_ip = scene_address("peer:1", src),
-					.dst_ip = scene_address("other:8", text)});
-	scene_send(&(struct test_frame){.to = MAC "|5",
-					.src_ip = scene_address("peer:1", src),
-					.dst_ip = scene_address("me:8", text)});
+	udp = scene_udp(ppp, "me:8", 0);
+	scene_send_udp(MAC "|5", "peer:1", "other:8");
+	scene_send_udp(MAC "|5", "peer:1", "me:8");
 	ck_assert_int_eq(ec_relay_recv(yours, &f, 1, 5000), 1);
 	ck_assert_ptr_eq(f.udp, rest);
 	ck_assert_int_eq(ec_relay_recv(mine, &f, 1, 5000), 1);
 	ck_assert_ptr_eq(f.udp, udp);
 	ck_assert_int_eq(ec_relay_recv(yours, &f, 1, 0), 0);
 	ec_relay_close(yours);
-	scene.relay = mine;
 	scene_stop();
 }
 END_TEST
 
 START_TEST(test_another_address)
 {
-	char text[ECP_ADDR_TEXT], src[ECP_ADDR_TEXT];
 	struct ec_frame f;
 	scene_start(_i);
 	const struct sockaddr_storage to = scene_sockaddr("other:68");
 	struct ec_l2 *marker = scene_l2(MARKER, 0, 0x88b5), *l2 = scene_l2(MAC, 0, 0);
-	struct ec_udp *udp = scene_udp(l2, scene_address("me:68", text), 0);
+	struct ec_udp *udp = scene_udp(l2, "me:68", 0);
 	ck_assert_msg(ec_udp_set_local(udp, (const struct sockaddr *)&to) == 0, "%s",
 		      ec_error_text());
-	struct test_frame frame = {.to = MAC, .src_ip = scene_address("peer:67", src)};
-	frame.dst_ip = scene_address("me:68", text);
-	scene_send(&frame);
+	scene_send_udp(MAC, "peer:67", "me:68");
 	ck_assert_uint_eq(scene_until_marker(marker, &f), 1);
 	ck_assert_ptr_null(f.udp);
-	frame.dst_ip = scene_address("other:68", text);
-	scene_send(&frame);
+	scene_send_udp(MAC, "peer:67", "other:68");
 	ck_assert_uint_eq(scene_until_marker(marker, &f), 1);
 	ck_assert_ptr_eq(f.udp, udp);
 	scene_stop();
@@ -492,20 +454,16 @@ END_TEST
 /* Closed, nothing comes; opened again, it does. */
 START_TEST(test_close_and_open_again)
 {
-	char text[ECP_ADDR_TEXT], src[ECP_ADDR_TEXT];
 	struct ec_frame f;
 	scene_start(_i);
 	struct ec_l2 *marker = scene_l2(MARKER, 0, 0x88b5);
-	struct test_frame frame = {.to = MAC "|5",
-				   .src_ip = scene_address("peer:67", src),
-				   .dst_ip = scene_address("me:68", text)};
 	for (unsigned i = 0; i < 20; i++) {
 		struct ec_l2 *l2 = scene_l2(MAC "|5", 0, 0);
-		scene_send(&frame);
+		scene_send_udp(MAC "|5", "peer:67", "me:68");
 		ck_assert_uint_eq(scene_until_marker(marker, &f), 1);
 		ec_relay_release(scene.relay);
 		ec_l2_close(l2);
-		scene_send(&frame);
+		scene_send_udp(MAC "|5", "peer:67", "me:68");
 		ck_assert_uint_eq(scene_until_marker(marker, &f), 0);
 	}
 	scene_stop();

@@ -40,8 +40,7 @@ static struct test_frame datagram(void)
 
 static struct ec_udp *open_me(struct ec_l2 *l2)
 {
-	char text[ECP_ADDR_TEXT];
-	return scene_udp(l2, scene_address("me:68", text), 0);
+	return scene_udp(l2, "me:68", 0);
 }
 
 /* A client with a small ring that does not read, full now; its endpoint has MAC. */
@@ -310,9 +309,8 @@ START_TEST(test_closing_the_old_leaves_the_new)
 	scene_start(_i);
 	struct ec_relay *mine = scene.relay, *yours = user_connect(&scene.served, NULL);
 	const struct test_frame frame = datagram();
-	struct ec_l2 *old = scene_l2(MAC, EC_L2_SHARE, 0);
-	scene.relay = yours;
-	struct ec_udp *new = open_me(scene_l2(MAC, EC_L2_SHARE, 0));
+	struct ec_l2 *old = user_l2(mine, MAC, EC_L2_SHARE, 0);
+	struct ec_udp *new = open_me(user_l2(yours, MAC, EC_L2_SHARE, 0));
 	ec_l2_close(old);
 	scene_send(&frame);
 	ck_assert_int_eq(ec_relay_recv(yours, &f, 1, 5000), 1);
@@ -320,12 +318,10 @@ START_TEST(test_closing_the_old_leaves_the_new)
 	/* the same address under the same number, and what was kept of the one before */
 	ec_relay_release(yours);
 	ec_l2_close(ec_udp_l2(new));
-	scene.relay = mine;
-	old = scene_l2(MAC, 0, 0);
-	ec_l2_close(old);
-	scene.relay = yours;
-	new = open_me(scene_l2(MAC, 0, 0));
+	ec_l2_close(user_l2(mine, MAC, 0, 0));
+	new = open_me(user_l2(yours, MAC, 0, 0));
 	ec_relay_close(mine);
+	scene.relay = yours;
 	scene_send(&frame);
 	ck_assert_int_eq(ec_relay_recv(yours, &f, 1, 5000), 1);
 	ck_assert_ptr_eq(f.udp, new);

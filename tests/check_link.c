@@ -131,7 +131,7 @@ START_TEST(test_answers_again)
 	begin(_i);
 	struct ec_l2 *answering =
 	    scene_l2("02:00:00:00:00:03", EC_L2_MULTICAST | EC_L2_ANSWER, 0);
-	scene_udp(answering, "10.0.0.1:7", 0);
+	scene_udp(answering, "me:7", 0);
 	link_set(false);
 	await(false, 1500);
 	expect_down();

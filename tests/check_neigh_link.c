@@ -59,6 +59,21 @@ static ssize_t send_number(struct ec_udp *udp, uint32_t n,
 			     sizeof(*to));
 }
 
+/* Until the kernel has something at fd; the answers to our questions are heard meanwhile. */
+static void until_arrived(int fd, struct ec_udp *udp)
+{
+	char buf[8];
+	struct pollfd p[] = {{.fd = fd, .events = POLLIN},
+			     {.fd = ec_relay_fd(scene.relay), .events = POLLIN}};
+	while (!(p[0].revents & POLLIN)) {
+		ck_assert_int_gt(poll(p, 2, 5000), 0);
+		if (p[1].revents & POLLIN)
+			ck_assert_int_eq(
+			    ec_udp_recvfrom(udp, buf, sizeof(buf), EC_DONTWAIT, NULL, NULL),
+			    -EAGAIN);
+	}
+}
+
 static uint64_t unresolved(void)
 {
 	struct ec_relay_stats stats;
@@ -76,21 +91,12 @@ START_TEST(test_first_datagrams_wait)
 	for (uint32_t i = 0; i < 50; i++)
 		ck_assert_int_eq(send_number(udp, i, &peer, EC_DONTWAIT), 4);
 	/* the answer is heard in a receiving call */
-	char buf[8];
 	ec_udp_set_read_deadline(udp, ec_now() + 5000 * MS);
 	for (uint32_t i = 0; i < 50; i++) {
 		struct sockaddr_storage from;
 		socklen_t len = sizeof(from);
 		uint32_t got = UINT32_MAX;
-		struct pollfd p[] = {{.fd = fd, .events = POLLIN},
-				     {.fd = ec_relay_fd(scene.relay), .events = POLLIN}};
-		while (!(p[0].revents & POLLIN)) {
-			ck_assert_int_gt(poll(p, 2, 5000), 0);
-			if (p[1].revents & POLLIN)
-				ck_assert_int_eq(ec_udp_recvfrom(udp, buf, sizeof(buf),
-								 EC_DONTWAIT, NULL, NULL),
-						 -EAGAIN);
-		}
+		until_arrived(fd, udp);
 		ck_assert_int_eq(
 		    recvfrom(fd, &got, sizeof(got), 0, (struct sockaddr *)&from, &len), 4);
 		ck_assert_uint_eq(got, i);
@@ -122,12 +128,7 @@ START_TEST(test_gateway)
 		ck_assert_int_eq(ec_udp_set_route(udp, scene.six ? 64 : 24,
 						  (const struct sockaddr *)&gateway),
 				 0);
-		struct pollfd p[] = {{.fd = fd, .events = POLLIN},
-				     {.fd = ec_relay_fd(scene.relay), .events = POLLIN}};
-		while (!(p[0].revents & POLLIN)) {
-			ck_assert_int_gt(poll(p, 2, 5000), 0);
-			ec_udp_recvfrom(udp, buf, sizeof(buf), EC_DONTWAIT, NULL, NULL);
-		}
+		until_arrived(fd, udp);
 		ck_assert_int_eq(
 		    recvfrom(fd, buf, sizeof(buf), 0, (struct sockaddr *)&from, &len), 4);
 		ck_assert_int_eq(sendto(fd, "answer", 6, 0, (struct sockaddr *)&from, len),

@@ -20,8 +20,8 @@ static void start(int loop, unsigned mtu)
 	link_make(mtu);
 	scene_start(loop);
 	l2 = scene_l2(MAC, 0, 0);
-	udp4 = scene_udp(l2, "10.0.0.1:68", 0);
-	udp6 = scene_udp(l2, "[fd00::1]:68", 0);
+	udp4 = user_udp(l2, "10.0.0.1:68", NULL);
+	udp6 = user_udp(l2, "[fd00::1]:68", NULL);
 }
 
 static void stop(void)
@@ -218,7 +218,7 @@ START_TEST(test_fragments)
 	ck_assert_uint_eq(port_of(&f, ec_frame_dst), 0);
 	/* the same of broadcast ones */
 	struct ec_l2 *many = scene_l2("02:00:00:00:00:04", EC_L2_MULTICAST, 0);
-	struct ec_udp *any = scene_udp(many, six ? "[::]:68" : "0.0.0.0:68", 0);
+	struct ec_udp *any = scene_udp(many, "any:68", 0);
 	send_packet_to(BCAST, &first, six, 0);
 	receive(&f);
 	ck_assert_ptr_eq(f.udp, any);

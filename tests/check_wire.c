@@ -194,13 +194,11 @@ END_TEST
 /* RFC 768, RFC 8200: a sum that comes out as zero is sent as its complement. */
 START_TEST(test_sum_of_zero)
 {
-	char text[ECP_ADDR_TEXT];
 	uint8_t got[LINK_ROOM], payload[64] = {0};
 	scene_start(_i);
 	const struct sockaddr_storage to = scene_sockaddr("peer:7");
 	const uint32_t sum_at = 14 + (scene.six ? 40 : 20) + 6;
-	struct ec_udp *udp =
-	    scene_udp(scene_l2(MAC, 0, 0), scene_address("me:68", text), 0);
+	struct ec_udp *udp = scene_udp(scene_l2(MAC, 0, 0), "me:68", 0);
 	link_forget();
 	ck_assert_int_eq(ec_udp_sendto(udp, payload, sizeof(payload), 0,
 				       (const struct sockaddr *)&to, sizeof(to)),
@@ -221,17 +219,16 @@ END_TEST
 START_TEST(test_udp_round_trip)
 {
 	struct daemon_process far;
-	char here[ECP_ADDR_TEXT], there[ECP_ADDR_TEXT];
+	char text[ECP_ADDR_TEXT];
 	struct sockaddr_storage to, from;
 	char buf[100];
 	scene_start(_i);
 	daemon_process_start_on(&far, LINK_PEER_IF, link_backends[_i / 2]);
-	struct ec_relay *mine = scene.relay, *yours = user_connect(&far, NULL);
-	struct ec_udp *a = scene_udp(scene_l2(MAC "|1|2", EC_L2_MULTICAST, 0),
-				     scene_address("me:1000", here), 0);
-	scene.relay = yours;
-	struct ec_udp *b = scene_udp(scene_l2(OTHER "|1|2", EC_L2_MULTICAST, 0),
-				     scene_address("other:7", there), 0);
+	struct ec_relay *yours = user_connect(&far, NULL);
+	struct ec_udp *a =
+	    scene_udp(scene_l2(MAC "|1|2", EC_L2_MULTICAST, 0), "me:1000", 0);
+	struct ec_udp *b =
+	    scene_udp(user_l2(yours, OTHER "|1|2", EC_L2_MULTICAST, 0), "other:7", 0);
 	ec_udp_set_read_deadline(a, ec_now() + 5000000000);
 	ec_udp_set_read_deadline(b, ec_now() + 5000000000);
 	for (unsigned i = 0; i < 3; i++) {
@@ -243,7 +240,7 @@ START_TEST(test_udp_round_trip)
 						 (struct sockaddr *)&from, &from_len),
 				 4);
 		ck_assert_mem_eq(buf, "ping", 4);
-		expect_address(&from, here);
+		expect_address(&from, scene_address("me:1000", text));
 		ck_assert_int_eq(
 		    ec_udp_sendto(b, "pong!", 5, 0, (struct sockaddr *)&from, from_len), 5);
 		from_len = sizeof(from);
@@ -251,10 +248,9 @@ START_TEST(test_udp_round_trip)
 						 (struct sockaddr *)&from, &from_len),
 				 5);
 		ck_assert_mem_eq(buf, "pong!", 5);
-		expect_address(&from, there);
+		expect_address(&from, scene_address("other:7", text));
 	}
 	ec_relay_close(yours);
-	scene.relay = mine;
 	daemon_process_stop(&far);
 	scene_stop();
 }

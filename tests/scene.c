@@ -42,13 +42,6 @@ struct ec_l2 *scene_l2(const char *text, unsigned flags, uint16_t ethertype)
 	return user_l2(scene.relay, text, flags, ethertype);
 }
 
-struct ec_udp *scene_udp(struct ec_l2 *l2, const char *local, unsigned flags)
-{
-	struct ec_udp_opts opts = EC_UDP_OPTS;
-	opts.flags = flags;
-	return user_udp(l2, local, &opts);
-}
-
 const char *scene_address(const char *word, char text[ECP_ADDR_TEXT])
 {
 	static const struct {
@@ -73,6 +66,14 @@ struct sockaddr_storage scene_sockaddr(const char *word)
 {
 	char text[ECP_ADDR_TEXT];
 	return user_address(scene_address(word, text));
+}
+
+struct ec_udp *scene_udp(struct ec_l2 *l2, const char *word, unsigned flags)
+{
+	struct ec_udp_opts opts = EC_UDP_OPTS;
+	char text[ECP_ADDR_TEXT];
+	opts.flags = flags;
+	return user_udp(l2, scene_address(word, text), &opts);
 }
 
 /* From an endpoint with the frame's tags, as which the other client sends it. */
@@ -102,6 +103,14 @@ void scene_send(const struct test_frame *f)
 		send_as_client(f, frame, len);
 	else
 		link_send(frame, len);
+}
+
+void scene_send_udp(const char *to, const char *src, const char *dst)
+{
+	char src_text[ECP_ADDR_TEXT], dst_text[ECP_ADDR_TEXT];
+	scene_send(&(struct test_frame){.to = to,
+					.src_ip = scene_address(src, src_text),
+					.dst_ip = scene_address(dst, dst_text)});
 }
 
 static void send_marker(void)

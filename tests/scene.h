@@ -38,12 +38,15 @@ void scene_stop(void);
 
 /* ethertype 0: the default ones. */
 struct ec_l2 *scene_l2(const char *text, unsigned flags, uint16_t ethertype);
-struct ec_udp *scene_udp(struct ec_l2 *l2, const char *local, unsigned flags);
 /* "me:68": the address that a row speaks of, in the family of this run. */
 const char *scene_address(const char *word, char text[ECP_ADDR_TEXT]);
 struct sockaddr_storage scene_sockaddr(const char *word);
+/* At such an address. */
+struct ec_udp *scene_udp(struct ec_l2 *l2, const char *word, unsigned flags);
 
 void scene_send(const struct test_frame *f);
+/* A datagram without a payload to this MAC and tags, from and to such addresses. */
+void scene_send_udp(const char *to, const char *src, const char *dst);
 /*
  * What comes before a frame to the endpoint marker (MARKER, EtherType 0x88b5): how many frames; the
  * first of them in *frame, until the next such call.  So "nothing" is shown without waiting.
