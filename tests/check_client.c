@@ -4,11 +4,11 @@
 #include "proto/frame.h"
 #include "tests/suite.h"
 #include "tests/user.h"
+#include "tests/when.h"
 
 #include <check.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdbool.h>
@@ -103,12 +103,6 @@ static void expect_nothing(struct ec_l2 *l2)
 {
 	char buf[10];
 	ck_assert_int_eq(ec_l2_recv(l2, buf, sizeof(buf), EC_DONTWAIT, NULL), -EAGAIN);
-}
-
-static bool readable(int fd, int timeout_ms)
-{
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-	return poll(&p, 1, timeout_ms) == 1;
 }
 
 /* ---- L2 ---- */

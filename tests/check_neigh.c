@@ -510,13 +510,6 @@ END_TEST
 
 /* ---- stopping ---- */
 
-static void *stop_it(void *arg)
-{
-	(void)arg;
-	ec_relay_stop(relay);
-	return NULL;
-}
-
 START_TEST(test_stop_ends_what_waits)
 {
 	struct ec_udp *a = open_udp(open_l2(links[0].l2_a, 0), links[0].a, 0, NULL);
@@ -524,7 +517,7 @@ START_TEST(test_stop_ends_what_waits)
 	struct ec_frame f;
 	char buf[10];
 	ec_udp_set_read_deadline(a, 0); /* for ever */
-	ck_assert_int_eq(pthread_create(&thread, NULL, stop_it, NULL), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, user_stop, relay), 0);
 	ck_assert_int_eq(ec_udp_recvfrom(a, buf, sizeof(buf), 0, NULL, NULL), -ESHUTDOWN);
 	pthread_join(thread, NULL);
 	ck_assert_int_eq(ec_relay_recv(relay, &f, 1, -1), -ESHUTDOWN);

@@ -4,14 +4,13 @@
 #include "daemon/relay.h"
 #include "tests/frames.h"
 #include "tests/suite.h"
+#include "tests/when.h"
 
 #include <check.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define N 200 /* several bursts, the last one not full */
@@ -78,20 +77,14 @@ static void write_capture(unsigned n)
 	relay_close(&relay);
 }
 
-static bool readable(int timeout_ms)
-{
-	struct pollfd p = {.fd = relay.fd, .events = POLLIN};
-	return poll(&p, 1, timeout_ms) == 1;
-}
-
 START_TEST(test_there_and_back)
 {
 	unsigned n = 0;
 	write_capture(N);
 	must_open(path, NULL, 0);
-	ck_assert(!readable(0)); /* nobody has claimed anything yet */
+	ck_assert(!readable(relay.fd, 0)); /* nobody has claimed anything yet */
 	relay_claim_add(&relay, &claim);
-	while (readable(0)) {
+	while (readable(relay.fd, 0)) {
 		struct relay_frame frames[RELAY_BURST];
 		int got = relay.ops->rx_peek(&relay, frames, RELAY_BURST);
 		ck_assert_int_gt(got, 0);
@@ -119,21 +112,14 @@ START_TEST(test_waits_for_claims)
 	relay_claim_add(&relay, &claim);
 	ck_assert_int_eq(relay.ops->rx_peek(&relay, &frame, 1), 1);
 	relay_claim_remove(&relay, &claim);
-	ck_assert(!readable(0));
+	ck_assert(!readable(relay.fd, 0));
 	ck_assert_int_eq(relay.ops->rx_peek(&relay, &frame, 1), 0);
 	relay_claim_add(&relay, &claim);
-	ck_assert(readable(0));
+	ck_assert(readable(relay.fd, 0));
 	ck_assert_int_eq(relay.ops->rx_peek(&relay, &frame, 1), 1);
 	relay_close(&relay);
 }
 END_TEST
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* A capture of two frames, a second apart, microseconds, written byte by byte. */
 static void write_by_hand(void)
@@ -158,16 +144,16 @@ START_TEST(test_its_own_time)
 	write_by_hand();
 	must_open(path, NULL, 10);
 	relay_claim_add(&relay, &claim);
-	ck_assert(readable(1000));
+	ck_assert(readable(relay.fd, 1000));
 	ck_assert_int_eq(relay.ops->rx_peek(&relay, &frame, 1), 1);
 	ck_assert_uint_eq(frame.time_ns, UINT64_C(1000000005000));
 	ck_assert_int_eq(relay.ops->rx_peek(&relay, &frame, 1), 0);
-	ck_assert(readable(5000));
+	ck_assert(readable(relay.fd, 5000));
 	ck_assert_int_eq(relay.ops->rx_peek(&relay, &frame, 1), 1);
 	ck_assert_int_ge(now_ms() - begin, 99);
 	/* it was longer than what was captured of it */
 	ck_assert_uint_eq(frame.flags, RELAY_FRAME_TRUNCATED);
-	ck_assert(!readable(0));
+	ck_assert(!readable(relay.fd, 0));
 	relay_close(&relay);
 }
 END_TEST

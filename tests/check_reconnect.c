@@ -8,6 +8,7 @@
 #include "tests/proc.h"
 #include "tests/suite.h"
 #include "tests/user.h"
+#include "tests/when.h"
 
 #include <check.h>
 #include <errno.h>
@@ -112,12 +113,6 @@ static struct ec_relay_stats stats_of(const struct ec_relay *r)
 	struct ec_relay_stats stats;
 	ec_relay_stats(r, &stats);
 	return stats;
-}
-
-static bool readable(int fd, int timeout_ms)
-{
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-	return poll(&p, 1, timeout_ms) == 1;
 }
 
 /* ---- asking the daemon itself ---- */
@@ -369,20 +364,13 @@ START_TEST(test_deadlines_hold)
 }
 END_TEST
 
-static void *stop_it(void *arg)
-{
-	(void)arg;
-	ec_relay_stop(relay);
-	return NULL;
-}
-
 START_TEST(test_stop_while_away)
 {
 	struct ec_l2 *l2 = open_on(relay, MAC1);
 	pthread_t thread;
 	die();
 	ec_l2_set_read_deadline(l2, 0);
-	pthread_create(&thread, NULL, stop_it, NULL);
+	pthread_create(&thread, NULL, user_stop, relay);
 	ck_assert_int_eq(ec_l2_recv(l2, NULL, 0, 0, NULL), -ESHUTDOWN);
 	pthread_join(thread, NULL);
 	ck_assert_int_eq(send_number(l2, l2, 0, 0), -ESHUTDOWN);

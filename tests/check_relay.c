@@ -9,6 +9,7 @@
 #include "daemon/relay.h"
 #include "tests/link.h"
 #include "tests/suite.h"
+#include "tests/when.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -17,14 +18,12 @@
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define DEADLINE_MS 5000
@@ -45,19 +44,6 @@ enum { PCAP = 1, V3 = 2, XDP = 3, N_WAYS };
 static struct relay relay;
 
 /* ---- the link and its ends ---- */
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static bool readable(int fd, int timeout_ms)
-{
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-	return poll(&p, 1, timeout_ms) > 0;
-}
 
 static void setup(void)
 {
@@ -297,15 +283,12 @@ END_TEST
 
 START_TEST(tells_the_time)
 {
-	struct timespec t;
 	struct bytes sent = plain(1), got;
 	open_as((struct relay_config){.promiscuous = true}, _i);
-	clock_gettime(CLOCK_REALTIME, &t);
-	uint64_t before = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+	const uint64_t before = (uint64_t)now_real_ns();
 	link_send(sent.data, sent.len);
 	struct relay_frame frame = await_one(&got);
-	clock_gettime(CLOCK_REALTIME, &t);
-	uint64_t after = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+	const uint64_t after = (uint64_t)now_real_ns();
 	/* the kernel's clock of the soft interrupt may lag by a tick */
 	ck_assert_uint_ge(frame.time_ns + 20000000, before);
 	ck_assert_uint_le(frame.time_ns, after);

@@ -4,6 +4,7 @@
  */
 #include "tests/scene.h"
 #include "tests/suite.h"
+#include "tests/when.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -11,16 +12,8 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 /* ---- what a received frame tells ---- */
-
-static int64_t now_real(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
-	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
 
 static void expect_address(const struct sockaddr_storage *got, const char *text)
 {
@@ -66,7 +59,7 @@ START_TEST(test_received_frame)
 		    frame);
 		frame[14] |= 0xb0; /* PCP 5, DEI */
 		frame[18] |= 0x60; /* PCP 3 */
-		const int64_t sent = now_real();
+		const int64_t sent = now_real_ns();
 		link_send(frame, len);
 		ck_assert_uint_eq(scene_until_marker(marker, &f), 1);
 		ck_assert_ptr_eq(f.l2, l2);
@@ -87,7 +80,7 @@ START_TEST(test_received_frame)
 		expect_address(&addr, dst);
 		/* libpcap's clock has microseconds */
 		ck_assert_int_ge((int64_t)f.time_ns, sent - 1000);
-		ck_assert_int_le((int64_t)f.time_ns, now_real());
+		ck_assert_int_le((int64_t)f.time_ns, now_real_ns());
 	}
 	scene_stop();
 }

@@ -42,6 +42,12 @@ struct ec_udp *user_udp(struct ec_l2 *l2, const char *local, const struct ec_udp
 	return udp;
 }
 
+void *user_stop(void *relay)
+{
+	ec_relay_stop(relay);
+	return NULL;
+}
+
 socklen_t user_sockaddr(const char *text, struct sockaddr_storage *ret)
 {
 	struct sockaddr_in *four = (struct sockaddr_in *)ret;

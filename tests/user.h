@@ -19,6 +19,9 @@ struct ec_l2 *user_l2(struct ec_relay *relay, const char *text, unsigned flags,
 struct ec_udp *user_udp(struct ec_l2 *l2, const char *local,
 			const struct ec_udp_opts *opts);
 
+/* For pthread_create(): all that waits on this relay ends. */
+void *user_stop(void *relay);
+
 /* Of "10.0.0.1:7" or "[fd00::1]:7". */
 struct sockaddr_storage user_address(const char *text);
 /* The same, for who does not test: its length, or 0 if the text is none. */
