@@ -5,17 +5,14 @@
  * What may have two ends is counted at the other side: by the client that reads the records, by
  * the relay that is handed the frames.  A million frames; SOAK=1: a hundred million.
  */
-#include "daemon/client.h"
 #include "tests/frames.h"
-#include "tests/peer.h"
-#include "tests/relay_memory.h"
+#include "tests/inside.h"
 #include "tests/suite.h"
 
 #include <check.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define MIX           4096 /* frames in a lap */
@@ -28,9 +25,6 @@
 #define LAZY_MAC      "02:00:00:00:00:02|100"
 #define BCAST         "ff:ff:ff:ff:ff:ff|100"
 #define COUNTER(name) offsetof(struct ecp_relay_stats, name)
-
-static struct datapath dp;
-static struct clients clients;
 
 /* A client with one L2 endpoint, one UDP endpoint on it, and what it has seen. */
 struct party {
@@ -61,46 +55,20 @@ static uint32_t chance(void)
 
 /* ---- who takes part ---- */
 
-static void ignore(void *arg)
-{
-	(void)arg;
-}
-
-static uint32_t open_one(struct party *p, const struct ecp_open_item *item)
-{
-	static const struct ecp_opened none;
-	struct ecp_opened_item ret = {0};
-	ck_assert_msg(client_open(p->client, item, &none, &ret) == 0, "%s", ret.error.text);
-	return ret.id;
-}
-
 static void party_join(struct party *p, const char *mac, unsigned flags, uint32_t ring)
 {
-	struct ecp_open_item l2 = {.kind = ECP_KIND_L2, .flags = flags};
-	struct ecp_open_item udp = {.kind = ECP_KIND_UDP};
-	struct ecp_error err = {0};
-	int ends[2];
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
-	p->client = client_new(&clients, ends[0], ignore);
-	ck_assert_ptr_nonnull(p->client);
-	ck_assert_int_eq(client_attach(p->client, &dp, ring, 1 << 20, &err), 0);
-	ck_assert_int_eq(ecp_l2addr_parse(mac, &l2.l2), 0);
-	p->l2 = udp.on = open_one(p, &l2);
-	ck_assert_int_eq(ecp_addr_parse("10.0.0.1:7", &udp.local), 0);
-	p->udp = open_one(p, &udp);
-	peer_open(&p->peer, p->client->channel);
+	int far_end;
+	p->client = inside_client(&far_end);
+	inside_attach(p->client, &p->peer, ring, 1 << 20);
+	const struct endpoint *l2 = open_l2(p->client, mac, flags);
+	p->l2 = l2->dest.id;
+	p->udp = open_udp(p->client, l2, "10.0.0.1:7", 0)->dest.id;
 	datapath_wake(&dp, p->client->channel);
 }
 
 static void setup(void)
 {
-	char text[200];
-	struct relay_config config = {.interface = RELAY_MEMORY_NAME};
-	clients = (struct clients){.loop = loop_new(), .max = 3, .max_endpoints = 10};
-	ck_assert_int_eq(counters_open(&clients.counters, 1, 3, 10), 0);
-	ck_assert_int_eq(
-	    relay_open_ops(&dp.relay, &relay_memory_ops, &config, text, sizeof(text)), 0);
-	ck_assert_int_eq(datapath_start(&dp, 3), 0);
+	inside_start(3, 10);
 	party_join(&prompt, MAC, ECP_EP_MULTICAST, 1 << 20);
 	party_join(&lazy, LAZY_MAC, 0, ECP_RING_MIN);
 	party_join(&limited, "02:00:00:00:00:03|100", 0, ECP_RING_MIN);

@@ -2,10 +2,8 @@
  * check_capture.c - a client that captures, on the memory relay: each frame once, with what became
  * of it and whose it is; and nobody is harmed by one that reads badly, or not at all.
  */
-#include "daemon/client.h"
 #include "tests/frames.h"
-#include "tests/peer.h"
-#include "tests/relay_memory.h"
+#include "tests/inside.h"
 #include "tests/suite.h"
 
 #include <check.h>
@@ -13,48 +11,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define MAC   "02:00:00:00:00:01"
 #define BCAST "ff:ff:ff:ff:ff:ff"
 
-static struct datapath dp;
-static struct clients clients;
 static struct client *client, *watcher;
 static struct peer peer, eye;
 static int far_end, watcher_end;
 
-static void ignore(void *arg)
-{
-	(void)arg;
-}
-
 static struct client *connect_client(int *far)
 {
-	int ends[2];
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
-	struct client *c = client_new(&clients, ends[0], ignore);
-	ck_assert_ptr_nonnull(c);
-	*far = ends[1];
+	struct client *c = inside_client(far);
 	c->may_capture = true;
 	return c;
 }
 
 static void setup(void)
 {
-	char text[200];
 	struct ecp_error err = {0};
-	struct relay_config config = {.interface = RELAY_MEMORY_NAME};
-	ck_assert_int_eq(
-	    relay_open_ops(&dp.relay, &relay_memory_ops, &config, text, sizeof(text)), 0);
-	ck_assert_int_eq(datapath_start(&dp, 8), 0);
-	clients = (struct clients){.loop = loop_new(), .max = 8, .max_endpoints = 1000};
-	ck_assert_int_eq(counters_open(&clients.counters, 1, 8, 1000), 0);
+	inside_start(8, 1000);
 	client = connect_client(&far_end);
 	watcher = connect_client(&watcher_end);
-	ck_assert_int_eq(client_attach(client, &dp, 1 << 20, ECP_RING_MIN, &err), 0);
-	peer_open(&peer, client->channel);
+	inside_attach(client, &peer, 1 << 20, ECP_RING_MIN);
 	int r = client_capture(watcher, &dp, 1, ECP_RING_MIN, 0, &err);
 	ck_assert_msg(r == 0, "%s", err.text);
 	peer_open(&eye, watcher->capture->channel);
@@ -67,49 +46,11 @@ static void teardown(void)
 	ck_assert_uint_eq(dp.captures.n, 0);
 	ck_assert_ptr_null(dp.captures.image);
 	ck_assert_uint_eq(dp.relay.n_claims, 0);
+	inside_stop();
 	peer_close(&peer);
 	peer_close(&eye);
 	close(far_end);
 	close(watcher_end);
-	datapath_stop(&dp);
-	loop_free(clients.loop);
-	counters_close(&clients.counters);
-	policy_put(clients.policy);
-}
-
-static struct endpoint *open_item(struct ecp_open_item item)
-{
-	struct ecp_opened earlier = {0};
-	struct ecp_opened_item ret;
-	int r = client_open(client, &item, &earlier, &ret);
-	ck_assert_msg(r == 0, "%s", ret.error.text);
-	return client->channel->slots[ret.id].endpoint;
-}
-
-static struct endpoint *open_l2(const char *addr, unsigned flags)
-{
-	struct ecp_open_item item = {.kind = ECP_KIND_L2, .flags = flags};
-	ck_assert_int_eq(ecp_l2addr_parse(addr, &item.l2), 0);
-	return open_item(item);
-}
-
-static struct endpoint *open_udp(const struct endpoint *l2, const char *local)
-{
-	struct ecp_open_item item = {.kind = ECP_KIND_UDP, .on = l2->dest.id};
-	ck_assert_int_eq(ecp_addr_parse(local, &item.local), 0);
-	return open_item(item);
-}
-
-/* One rule for whoever runs this. */
-static void set_policy(const char *rest)
-{
-	struct policy *policy;
-	struct ecp_error err = {0};
-	char text[300];
-	int len = snprintf(text, sizeof(text), "{\"rules\":[{\"users\":[\"%u\"]%s}]}",
-			   getuid(), rest);
-	ck_assert_msg(policy_parse(&policy, text, (size_t)len, &err) == 0, "%s", err.text);
-	clients_set_policy(&clients, policy);
 }
 
 /* What the capture shows next. */
@@ -210,7 +151,7 @@ START_TEST(test_received)
 	const char *name = received[_i].name;
 	uint8_t whole[ECP_FRAME_MAX];
 	uint32_t len = test_frame_build(&received[_i].frame, whole) - received[_i].cut;
-	const struct endpoint *ep = open_l2(MAC "|100", ECP_EP_MULTICAST);
+	const struct endpoint *ep = open_l2(client, MAC "|100", ECP_EP_MULTICAST);
 	receive(&received[_i].frame, received[_i].cut, received[_i].flags);
 	check_seen(name, ECP_CAPTURE_IN, received[_i].reason);
 	ck_assert_uint_eq(data_len, len);
@@ -226,7 +167,8 @@ END_TEST
 
 START_TEST(test_received_by_udp_endpoint)
 {
-	const struct endpoint *udp = open_udp(open_l2(MAC "|5", 0), "10.0.0.1:2");
+	const struct endpoint *udp =
+	    open_udp(client, open_l2(client, MAC "|5", 0), "10.0.0.1:2", 0);
 	receive(&(struct test_frame){.to = MAC "|5", UDP}, 0, 0);
 	check_seen("UDP", ECP_CAPTURE_IN, "");
 	check_is_of("UDP", udp);
@@ -235,7 +177,7 @@ END_TEST
 
 START_TEST(test_received_by_default)
 {
-	const struct endpoint *ep = open_l2(MAC, ECP_EP_DEFAULT);
+	const struct endpoint *ep = open_l2(client, MAC, ECP_EP_DEFAULT);
 	receive(&(struct test_frame){.to = MAC "|9", UDP}, 0, 0);
 	check_seen("default", ECP_CAPTURE_IN, "");
 	check_is_of("default", ep);
@@ -250,7 +192,7 @@ START_TEST(test_full_ring_is_a_reason)
 	struct ecp_open_item item = {.kind = ECP_KIND_L2, .depth = 2000, .n_ethertypes = 1};
 	ck_assert_int_eq(ecp_l2addr_parse(MAC, &item.l2), 0);
 	item.ethertypes[0] = 0x0f00;
-	const struct endpoint *ep = open_item(item);
+	const struct endpoint *ep = open_item(client, item);
 	receive(&f, 0, 0);
 	check_seen("the first", ECP_CAPTURE_IN, "");
 	receive(&f, 0, 0);
@@ -280,7 +222,7 @@ static uint32_t generation_of(const struct endpoint *ep)
 START_TEST(test_sent)
 {
 	static uint8_t big[4000];
-	const struct endpoint *ep = open_l2(MAC "|200|100", 0);
+	const struct endpoint *ep = open_l2(client, MAC "|200|100", 0);
 	const struct {
 		const char *name;
 		uint16_t type;
@@ -314,7 +256,7 @@ END_TEST
 /* The endpoint is gone: what is left is whose it was, destination and payload. */
 START_TEST(test_sent_by_nobody)
 {
-	const struct endpoint *ep = open_l2(MAC "|100", 0);
+	const struct endpoint *ep = open_l2(client, MAC "|100", 0);
 	send_from(ep, generation_of(ep) + 1, 0x88b5, "late", 4);
 	check_seen("closed", ECP_CAPTURE_OUT, "tx_closed");
 	ck_assert(!(aux.flags & ECP_CAPTURE_ENDPOINT));
@@ -327,8 +269,8 @@ END_TEST
 START_TEST(test_sent_under_a_policy)
 {
 	set_policy(",\"ips\":[\"10.0.0.0/8\"]");
-	const struct endpoint *l2 = open_l2(MAC, 0);
-	const struct endpoint *udp = open_udp(l2, "10.0.0.1:68");
+	const struct endpoint *l2 = open_l2(client, MAC, 0);
+	const struct endpoint *udp = open_udp(client, l2, "10.0.0.1:68", 0);
 	set_policy(",\"limits\":{\"frames_per_s\":1,\"burst\":2}");
 	send_from(l2, generation_of(l2), 0x88b5, "x", 1);
 	check_seen("no UDP", ECP_CAPTURE_OUT, "tx_denied");
@@ -337,7 +279,7 @@ START_TEST(test_sent_under_a_policy)
 	check_seen("another source", ECP_CAPTURE_OUT, "tx_spoofed");
 	check_is_of("another source", udp);
 	set_policy("");
-	const struct endpoint *free = open_l2(MAC "|7", 0);
+	const struct endpoint *free = open_l2(client, MAC "|7", 0);
 	set_policy(",\"limits\":{\"frames_per_s\":1,\"burst\":2}");
 	unsigned limited = 0;
 	for (unsigned i = 0; i < 20; i++) {
@@ -352,7 +294,7 @@ END_TEST
 
 START_TEST(test_sent_while_down)
 {
-	const struct endpoint *ep = open_l2(MAC, 0);
+	const struct endpoint *ep = open_l2(client, MAC, 0);
 	relay_memory_set_down(&dp.relay, true);
 	send_from(ep, generation_of(ep), 0x88b5, "x", 1);
 	check_seen("down", ECP_CAPTURE_OUT, "tx_down");
@@ -362,7 +304,7 @@ END_TEST
 /* A burst keeps its order, and each frame its own end. */
 START_TEST(test_mixed_burst)
 {
-	const struct endpoint *ep = open_l2(MAC, 0);
+	const struct endpoint *ep = open_l2(client, MAC, 0);
 	for (unsigned i = 0; i < 60; i++)
 		ck_assert(peer_send(&peer, ep->dest.id, generation_of(ep), dst,
 				    i % 3 ? 0x88b5 : 0x8100, &i, sizeof(i)));
@@ -385,7 +327,7 @@ END_TEST
 START_TEST(test_who_does_not_read_misses)
 {
 	const struct test_frame f = {.to = MAC, UDP};
-	const struct endpoint *ep = open_l2(MAC, 0);
+	const struct endpoint *ep = open_l2(client, MAC, 0);
 	struct ecp_record rx_head;
 	struct ecp_rx_aux rx_aux;
 	unsigned seen = 0;
@@ -410,7 +352,7 @@ END_TEST
 
 START_TEST(test_a_liar_is_ended)
 {
-	open_l2(MAC, 0);
+	open_l2(client, MAC, 0);
 	atomic_store(&eye.c->rx_cons, 1 << 30);
 	for (unsigned i = 0; i < 1000 && !dp.trouble; i++)
 		receive(&(struct test_frame){.to = MAC, UDP}, 0, 0);

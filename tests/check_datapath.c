@@ -2,10 +2,9 @@
  * check_datapath.c - frames through relay, table and rings, both ways, on the memory relay; and
  * the sums that every counter is part of.
  */
-#include "daemon/client.h"
+#include "tests/ends.h"
 #include "tests/frames.h"
-#include "tests/peer.h"
-#include "tests/relay_memory.h"
+#include "tests/inside.h"
 #include "tests/suite.h"
 
 #include <arpa/inet.h>
@@ -13,101 +12,39 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-static struct datapath dp;
-static struct clients clients;
 static struct client *client;
 static struct peer peer;
 static int far_end;
 
-static void ignore(void *arg)
-{
-	(void)arg;
-}
-
 /* A client that is attached, and the test in its place at the other end. */
 static struct client *connect_client(struct peer *p, int *far)
 {
-	int ends[2];
-	struct ecp_error err = {0};
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
-	struct client *c = client_new(&clients, ends[0], ignore);
-	ck_assert_ptr_nonnull(c);
-	*far = ends[1];
-	ck_assert_msg(client_attach(c, &dp, ECP_RING_MIN, ECP_RING_MIN, &err) == 0, "%s",
-		      err.text);
-	peer_open(p, c->channel);
+	struct client *c = inside_client(far);
+	inside_attach(c, p, ECP_RING_MIN, ECP_RING_MIN);
 	return c;
 }
 
 static void setup(void)
 {
-	char text[200];
-	struct relay_config config = {.interface = RELAY_MEMORY_NAME};
-	ck_assert_int_eq(
-	    relay_open_ops(&dp.relay, &relay_memory_ops, &config, text, sizeof(text)), 0);
-	ck_assert_int_eq(datapath_start(&dp, 8), 0);
-	clients = (struct clients){.loop = loop_new(), .max = 8, .max_endpoints = 1000};
-	ck_assert_int_eq(counters_open(&clients.counters, 1, 8, 1000), 0);
-	ck_assert_ptr_nonnull(clients.loop);
+	inside_start(8, 1000);
 	client = connect_client(&peer, &far_end);
 }
 
 static void teardown(void)
 {
-	while (clients.first)
-		client_free(clients.first);
+	inside_stop();
 	peer_close(&peer);
 	close(far_end);
-	datapath_stop(&dp);
-	loop_free(clients.loop);
-	counters_close(&clients.counters);
-	policy_put(clients.policy);
-}
-
-/* Open one endpoint and insist that it works. */
-static struct endpoint *open_item(struct client *c, struct ecp_open_item item)
-{
-	struct ecp_opened earlier = {0};
-	struct ecp_opened_item ret;
-	int r = client_open(c, &item, &earlier, &ret);
-	ck_assert_msg(r == 0, "%s", ret.error.text);
-	return c->channel->slots[ret.id].endpoint;
-}
-
-static struct endpoint *open_l2(struct client *c, const char *addr, unsigned flags)
-{
-	struct ecp_open_item item = {.kind = ECP_KIND_L2, .flags = flags};
-	ck_assert_int_eq(ecp_l2addr_parse(addr, &item.l2), 0);
-	return open_item(c, item);
-}
-
-static struct endpoint *open_udp(struct client *c, const struct endpoint *l2,
-				 const char *local, unsigned flags)
-{
-	struct ecp_open_item item = {
-	    .kind = ECP_KIND_UDP, .on = l2->dest.id, .flags = flags};
-	ck_assert_int_eq(ecp_addr_parse(local, &item.local), 0);
-	return open_item(c, item);
 }
 
 /* rx_offered and tx_offered are exactly what became of the frames. */
 static void check_identity(void)
 {
 	const struct ecp_relay_stats *s = &dp.relay.stats;
-	uint64_t rx = 0, tx = 0;
-	for (unsigned i = 0; i < ECP_N_RELAY_COUNTERS; i++) {
-		const struct ecp_counter *c = &ecp_relay_counters[i];
-		bool counts = c->kind == ECP_COUNTER_out || c->kind == ECP_COUNTER_drop;
-		if (counts && !strncmp(c->name, "rx", 2))
-			rx += ecp_counter_get(c, s);
-		if (counts && !strncmp(c->name, "tx", 2))
-			tx += ecp_counter_get(c, s);
-	}
-	ck_assert_uint_eq(s->rx_offered, rx);
-	ck_assert_uint_eq(s->tx_offered, tx);
+	ck_assert_uint_eq(s->rx_offered, sum_of_ends(s, 'r'));
+	ck_assert_uint_eq(s->tx_offered, sum_of_ends(s, 't'));
 }
 
 #define MAC   "02:00:00:00:00:01"
@@ -571,19 +508,6 @@ START_TEST(test_udp_claim_sends_nothing_but_udp)
 END_TEST
 
 /* ---- under a policy ---- */
-
-/* One rule for whoever runs this. */
-static void set_policy(const char *rest)
-{
-	struct policy *policy;
-	struct ecp_error err = {0};
-	char text[300];
-	int len = snprintf(text, sizeof(text), "{\"rules\":[{\"users\":[\"%u\"]%s}]}",
-			   getuid(), rest);
-	int r = policy_parse(&policy, text, (size_t)len, &err);
-	ck_assert_msg(r == 0, "%s", err.text);
-	clients_set_policy(&clients, policy);
-}
 
 /* An ARP reply from 10.0.0.1 and from 11.0.0.1, both at MAC. */
 static const uint8_t arp_mine[28] = {0, 1, 8, 0, 6, 4, 0, 2, 2, 0, 0, 0, 0, 1, 10, 0, 0, 1};

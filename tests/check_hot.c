@@ -5,18 +5,14 @@
  * The datapath runs in a child that is traced: its system calls are counted by the kernel's
  * word, its allocations by the functions below, which stand in the C library's place.
  */
-#include "daemon/client.h"
 #include "tests/frames.h"
-#include "tests/peer.h"
-#include "tests/relay_memory.h"
+#include "tests/inside.h"
 #include "tests/suite.h"
 
 #include <check.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -61,37 +57,16 @@ void free(void *at)
 
 /* ---- the child ---- */
 
-static struct datapath dp;
-static struct clients clients;
 static struct peer peer;
 static struct endpoint *ep;
 
-static void ignore(void *arg)
-{
-	(void)arg;
-}
-
 static void make_all(void)
 {
-	char text[200];
-	int ends[2];
-	struct ecp_error err = {0};
-	struct relay_config config = {.interface = RELAY_MEMORY_NAME};
-	struct ecp_open_item item = {.kind = ECP_KIND_L2};
-	struct ecp_opened earlier = {0};
-	struct ecp_opened_item ret;
-	ecp_l2addr_parse(MAC, &item.l2);
-	clients = (struct clients){.loop = loop_new(), .max = 1, .max_endpoints = 10};
-	if (counters_open(&clients.counters, 1, 1, 10) < 0 ||
-	    relay_open_ops(&dp.relay, &relay_memory_ops, &config, text, sizeof(text)) < 0 ||
-	    datapath_start(&dp, 1) < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) < 0)
-		_exit(3);
-	struct client *client = client_new(&clients, ends[0], ignore);
-	if (!client || client_attach(client, &dp, 1 << 20, 1 << 20, &err) < 0 ||
-	    client_open(client, &item, &earlier, &ret) < 0)
-		_exit(3);
-	peer_open(&peer, client->channel);
-	ep = client->channel->slots[ret.id].endpoint;
+	int far_end;
+	inside_start(1, 10);
+	struct client *client = inside_client(&far_end);
+	inside_attach(client, &peer, 1 << 20, 1 << 20);
+	ep = open_l2(client, MAC, 0);
 }
 
 static void receive_million(void)

@@ -3,6 +3,7 @@
  * the sum that every frame is part of.
  */
 #include "tests/counters_view.h"
+#include "tests/ends.h"
 #include "tests/scene.h"
 #include "tests/suite.h"
 
@@ -289,18 +290,6 @@ static void send_cut(const struct test_frame *f, uint32_t cut)
 {
 	uint8_t frame[ECP_FRAME_MAX];
 	link_send(frame, test_frame_build(f, frame) - cut);
-}
-
-static uint64_t sum_of_ends(const struct ecp_relay_stats *stats, char way)
-{
-	uint64_t sum = 0;
-	for (unsigned i = 0; i < ECP_N_RELAY_COUNTERS; i++) {
-		const struct ecp_counter *c = &ecp_relay_counters[i];
-		if (c->name[0] == way &&
-		    (c->kind == ECP_COUNTER_out || c->kind == ECP_COUNTER_drop))
-			sum += ecp_counter_get(c, stats);
-	}
-	return sum;
 }
 
 static void add(struct ecp_endpoint_stats *sum, const struct ecp_endpoint_stats *more)

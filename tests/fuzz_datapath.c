@@ -8,20 +8,16 @@
  * hostile client holds; what a client receives is for an endpoint of its own, whole and
  * correctly described; and a capture sees each frame once, or misses it.
  */
-#include "daemon/client.h"
 #include "daemon/log.h"
+#include "tests/ends.h"
 #include "tests/fuzz.h"
-#include "tests/peer.h"
-#include "tests/relay_memory.h"
+#include "tests/inside.h"
 
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define CLIENTS 2
 #define HOSTILE 0
 
-static struct datapath dp;
-static struct clients clients;
 static bool
     deaf; /* the hostile one gave back what it has not read: it gets to see rubbish */
 static unsigned moved; /* frames, in the last turn */
@@ -41,21 +37,10 @@ static struct watcher {
 	uint64_t seen;
 } watcher;
 
-static void ignore(void *arg)
-{
-	(void)arg;
-}
-
 static void party_join(struct party *p)
 {
-	int ends[2];
-	struct ecp_error err = {0};
-	MUST(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) == 0);
-	p->client = client_new(&clients, ends[0], ignore);
-	p->far = ends[1];
-	MUST(p->client &&
-	     client_attach(p->client, &dp, ECP_RING_MIN, ECP_RING_MIN, &err) == 0);
-	peer_open(&p->peer, p->client->channel);
+	p->client = inside_client(&p->far);
+	inside_attach(p->client, &p->peer, ECP_RING_MIN, ECP_RING_MIN);
 }
 
 static void party_leave(struct party *p)
@@ -67,12 +52,9 @@ static void party_leave(struct party *p)
 
 static void watcher_join(void)
 {
-	int ends[2];
 	struct ecp_error err = {0};
-	MUST(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) == 0);
-	watcher = (struct watcher){.far = ends[1]};
-	watcher.client = client_new(&clients, ends[0], ignore);
-	MUST(watcher.client);
+	watcher = (struct watcher){.on = false};
+	watcher.client = inside_client(&watcher.far);
 	watcher.client->may_capture = true;
 	MUST(client_capture(watcher.client, &dp, 1, ECP_RING_MIN, 200, &err) == 0);
 	datapath_capture_stop(&dp, watcher.client->capture); /* until the input says so */
@@ -88,15 +70,7 @@ static void watcher_leave(void)
 
 static void begin(void)
 {
-	static const struct relay_config config = {.interface = RELAY_MEMORY_NAME};
-	char text[200];
-	MUST(relay_open_ops(&dp.relay, &relay_memory_ops, &config, text, sizeof(text)) ==
-	     0);
-	MUST(datapath_start(&dp, CLIENTS) == 0);
-	clients =
-	    (struct clients){.loop = loop_new(), .max = CLIENTS + 1, .max_endpoints = 32};
-	MUST(clients.loop);
-	MUST(counters_open(&clients.counters, 1, clients.max, clients.max_endpoints) == 0);
+	inside_start(CLIENTS + 1, 32);
 	log_set_level(LOG_LEVEL_ERROR);
 	for (unsigned i = 0; i < CLIENTS; i++)
 		party_join(&parties[i]);
@@ -151,14 +125,7 @@ static void watcher_reset(void)
 static void check_identity(void)
 {
 	const struct ecp_relay_stats *s = &dp.relay.stats;
-	uint64_t rx = 0, tx = 0;
-	for (unsigned i = 0; i < ECP_N_RELAY_COUNTERS; i++) {
-		const struct ecp_counter *c = &ecp_relay_counters[i];
-		bool counts = c->kind == ECP_COUNTER_out || c->kind == ECP_COUNTER_drop;
-		if (counts)
-			*(c->name[0] == 'r' ? &rx : &tx) += ecp_counter_get(c, s);
-	}
-	MUST(s->rx_offered == rx && s->tx_offered == tx);
+	MUST(s->rx_offered == sum_of_ends(s, 'r') && s->tx_offered == sum_of_ends(s, 't'));
 }
 
 /* Is there an endpoint of the hostile client whose source this is? */
