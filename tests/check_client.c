@@ -185,7 +185,7 @@ START_TEST(test_relay_refusals)
 }
 END_TEST
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !SANITIZED
 /* Bytes: the first number of /proc/self/statm, in pages. */
 static uint64_t addresses_in_use(void)
 {
@@ -959,7 +959,7 @@ int main(void)
 	tcase_add_test(tc, test_truncation_is_reported);
 	tcase_add_test(tc, test_send_refusals);
 	tcase_add_test(tc, test_relay_refusals);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !SANITIZED
 	tcase_add_loop_test(tc, test_no_room_for_rings, 0, 2);
 #endif
 	tcase_add_test(tc, test_taken_by_another);

@@ -48,7 +48,7 @@ struct plan {
 static struct plan *plan;
 static bool faulty; /* this process is the one to fail */
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if SANITIZED
 #define COUNTED false /* the sanitizer has taken that place */
 #else
 #define COUNTED true

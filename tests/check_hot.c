@@ -20,7 +20,7 @@
 #define PER_ROUND 256 /* what a turn takes */
 #define MAC       "02:00:00:00:00:01|100"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if SANITIZED
 #define COUNTED false /* the sanitizer has taken that place */
 static unsigned long allocations;
 #else

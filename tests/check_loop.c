@@ -87,7 +87,7 @@ START_TEST(test_start_and_stop_twice)
 }
 END_TEST
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if SANITIZED
 #define COUNTED false /* the sanitizer has taken that place */
 static bool no_memory;
 static unsigned refused;

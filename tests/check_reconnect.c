@@ -550,11 +550,6 @@ static void expect_echo(const struct ec_claim *claim)
 	ck_assert_ptr_eq(frame.udp, claim->udp);
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SLOWER 10 /* under a sanitizer */
-#else
-#define SLOWER 1
-#endif
 #define TRIES 5 /* the machine may have other things to do */
 
 /* The daemon dies and another comes.  From then, or from its death, to the last one's frame. */

@@ -14,13 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TYPE 0x88b5
-#define PEER "02:00:00:00:ff:0b"
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SLOWER 10 /* under a sanitizer */
-#else
-#define SLOWER 1
-#endif
+#define TYPE    0x88b5
+#define PEER    "02:00:00:00:ff:0b"
 #define MOST_NS (INT64_C(5000000000) * SLOWER) /* for 50,000, to open or to close */
 
 static const uint16_t type_list[] = {TYPE};
