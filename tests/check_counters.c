@@ -6,12 +6,12 @@
 #include "proto/msg.h"
 #include "tests/counters_view.h"
 #include "tests/daemon_process.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -340,9 +340,5 @@ int main(void)
 	tcase_add_test(tc, test_once_on_a_connection);
 	tcase_add_test(tc, test_outlives_the_daemon);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

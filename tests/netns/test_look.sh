@@ -93,25 +93,19 @@ rows = json.loads(open(sys.argv[1]).read().splitlines()[int(sys.argv[2]) - 1])["
 print(*[[r["rx"], r["drops"]] for r in rows if r["comm"] == "udp_echo"][0])
 PY
 }
-# rounds FILE N: it has printed so many within 20 s
-rounds() {
-	local end=$((SECONDS + 20))
-	until [ "$(wc -l <"$1")" -ge "$2" ]; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.02
-	done
-}
+# rounds FILE N: it has printed so many
+rounds() { [ "$(wc -l <"$1")" -ge "$2" ]; }
 start "${enter_p[@]}" python3 "$work/ask.py" 4 >"$work/asked"
 asking=$started
 start "${as_client[@]}" "$build/etherconnctl" -s "$sock" stats -j -i 0.2 >"$work/rates"
 rates=$started
-check "rates" rounds "$work/rates" 10
+check "rates" wait_for rounds "$work/rates" 10
 read -r rx drops < <(round "$work/rates" 10)
 check "of udp_echo, which is asked 500 times a second: $rx" [ "$rx" -gt 250 ]
 check "and loses $drops" [ "$drops" = 0 ]
 kill -STOP "$daemon"
 n=$(wc -l <"$work/rates")
-check "a daemon that stands still is looked at all the same" rounds "$work/rates" $((n + 5))
+check "a daemon that stands still is looked at all the same" wait_for rounds "$work/rates" $((n + 5))
 read -r rx drops < <(round "$work/rates" $((n + 5)))
 check "and does nothing: $rx" [ "$rx" = 0 ]
 kill -CONT "$daemon"
@@ -119,15 +113,8 @@ wait "$asking"
 read -r asked answered worst <"$work/asked"
 check "all of $asked are answered in the end" [ "$answered" = "$asked" ]
 ETHERCONN_SOCKET=$sock start "${as_client[@]}" "$build/examples/udp_echo" 02:00:00:00:00:77 10.1.0.8:7
-echoes() { tail -n 1 "$work/rates" | grep -o udp_echo | wc -l; }
-both_seen() {
-	local end=$((SECONDS + 20))
-	until [ "$(echoes)" = 2 ]; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.05
-	done
-}
-check "and another one that comes is seen" both_seen
+both_seen() { [ "$(tail -n 1 "$work/rates" | grep -o udp_echo | wc -l)" = 2 ]; }
+check "and another one that comes is seen" wait_for both_seen
 end_process "$rates"
 
 case $build in
