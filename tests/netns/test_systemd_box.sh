@@ -13,7 +13,7 @@ mkdir "$cover"
 make -s -C "$top" install SAN= B="$build" DESTDIR="$cover" PREFIX=/usr \
 	unitdir=/usr/lib/systemd/system >"$work/install.log" 2>&1 ||
 	{ not_ok "make install: $(tail -3 "$work/install.log")"; done_testing; }
-install -D -t "$cover/usr/bin" "$build"/tests/tool_{ec_ping,claims} "$build/examples/udp_echo"
+install -D -t "$cover/usr/bin" "$build"/tests/tool_{ec_ping,gap} "$build/examples/udp_echo"
 slower=1
 nm "$build/etherconnd" 2>/dev/null | grep -qE '__(a|t)san' && slower=10
 # a sanitizer cannot look for leaks as a process without privileges
@@ -69,10 +69,9 @@ check "the journal says why" in_box sh -c \
 	'journalctl --sync; journalctl -u etherconnd -o cat | grep "/etc/etherconnd.conf: No such file"'
 add_link eth1
 write /etc/etherconnd.policy <<<'{"rules": [{"name": "all"}]}'
-write /etc/etherconnd.conf <<'END'
-{"policy": "/etc/etherconnd.policy",
- "relays": [{"interface": "eth1"}, {"interface": "eth2"}]}
-END
+# the relays that the configuration names from now on
+serve() { write /etc/etherconnd.conf <<<"{\"policy\": \"/etc/etherconnd.policy\", \"relays\": [$1]}"; }
+serve '{"interface": "eth1"}, {"interface": "eth2"}'
 check "no start without the interface" fails sctl start etherconnd
 check "the status says which" like etherconnd StatusText 'eth2'
 check "it is tried again" like etherconnd NRestarts '^[1-9]'
@@ -137,47 +136,81 @@ check "the status is as it was" like etherconnd StatusText 'endpoints?$'
 check "the client is still there" is client ActiveState active
 check "nothing was restarted" is etherconnd NRestarts 0
 sctl stop client
+
 # ---- a client with many endpoints, half of each kind, over restarts ----
 
+serve '{"interface": "eth1"}'
+sctl restart etherconnd
+check "of an interface that is not served any more nothing is kept" has_sockets 2
+
 write /run/restarts.sh <<'END'
-# How long from here until all endpoints are there again, in ms, the best of some.
+# restarts.sh COUNT COMMAND: in ms, the least of some, how long COMMAND, given the name of a service,
+# interrupts the traffic of a client with so many endpoints of each kind; how long it takes from the
+# command until all of them answer again; and how long until another service is there again that has
+# the same sandbox and does nothing.
 set -eu
 endpoints() { etherconnctl status -j 2>/dev/null | sed 's/.*"endpoints":\([0-9]*\).*/\1/'; }
-now() { date +%s%N; }
-back() { until [ "$(endpoints)" = "$1" ]; do :; done; }
-systemd-run -q --collect --unit=many tool_claims /run/etherconnd/etherconnd.sock eth1 "$1"
-back $((2 * $1))
-best=1000000
+gaps() { grep -c gap /run/gaps || true; }
+tenths() { echo $(($(date +%s%N) / 100000)); }
+least() { sort -n | head -1 | sed 's/^.$/0&/; s/\(.\)$/.\1/'; }
+pid() { systemctl show --value -p MainPID "$1"; }
+# the daemon has been there for a while: its sockets are kept, its predecessor's gone; one is the peer's
+settled() { [ "$(systemctl show --value -p NFileDescriptorStore etherconnd)" = 2 ] &&
+	[ "$(tail -n +2 /proc/net/packet | wc -l)" = 3 ]; }
+rm -f /run/gaps /run/took /run/bare
+systemd-run -q --collect --unit=many -p StandardOutput=file:/run/gaps \
+	tool_gap /run/etherconnd/etherconnd.sock eth1 eth1-peer "$1"
+until [ -s /run/gaps ]; do sleep 0.05; done
 for _ in 1 2 3; do
-	begin=$(now)
-	sh -c "$2"
-	until [ "$(systemctl show --value -p MainPID etherconnd)" != 0 ]; do :; done
-	back $((2 * $1))
-	took=$((($(now) - begin) / 1000000))
-	[ $took -ge $best ] || best=$took
+	until settled; do sleep 0.05; done
+	n=$(gaps)
+	begin=$(tenths)
+	sh -c "$2" sh etherconnd
+	until [ "$(gaps)" -gt "$n" ]; do sleep 0.005; done
+	echo $(($(tenths) - begin)) >>/run/took
+	[ "$(endpoints)" = $((2 * $1)) ] || { echo "of $((2 * $1)) endpoints $(endpoints)"; exit 1; }
+	before=$(pid bare)
+	begin=$(tenths)
+	sh -c "$2" sh bare
+	until [ "$(pid bare)" != "$before" ] && systemctl -q is-active bare; do :; done
+	echo $(($(tenths) - begin)) >>/run/bare
 done
 systemctl stop many
-echo $best
+until [ "$(endpoints)" = 0 ]; do sleep 0.05; done
+echo "$(sed -n 's/^gap //p' /run/gaps | sort -n | head -1) $(least </run/took) $(least </run/bare)"
 END
-# restarts NAME COUNT COMMAND MS: all back within so long, the restart of the daemon included
+# what systemd itself takes for the sandbox and two processes
+{
+	sed '/^ExecStartPre=/,/[^\\]$/d; /^Exec/d; /^NotifyAccess=/d; /^WatchdogSec=/d' "$cover/usr/lib/systemd/system/etherconnd.service"
+	printf '[Service]\nNotifyAccess=all\nExecStartPre=+/bin/true\nExecStart=/bin/sh -c "systemd-notify --ready; exec sleep infinity"\n'
+} | write /run/systemd/system/bare.service
+sctl daemon-reload
+sctl start bare
+is_less() { awk "BEGIN { exit !(\"$1\" != \"\" && $1 + 0 < $2) }"; }
+# restarts NAME COUNT COMMAND GAP MS: traffic flows within GAP, and all is back within MS of the
+# command.  The goal is 200 ms for 1,000 endpoints: the rest is for a machine that has other work.
 restarts() {
-	local best
-	best=$(timeout 60 nsenter -t "$box" -m -p -C -u -i -n env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin bash /run/restarts.sh "$2" "$3" 2>&1)
-	if [ "$best" -lt "$4" ] 2>/dev/null; then
-		ok "$1: $((2 * $2)) endpoints are back after $best ms"
+	local gap took bare
+	read -r gap took bare < <(timeout 100 nsenter -t "$box" -m -p -C -u -i -n env -i \
+		PATH=/usr/sbin:/usr/bin:/sbin:/bin bash /run/restarts.sh "$2" "$3" 2>&1 | tail -1)
+	if is_less "$gap" "$4" && is_less "$took" "$5"; then
+		ok "$1: $((2 * $2)) endpoints: no traffic for $gap ms; $took ms from the command, $bare for a bare unit"
 	else
-		not_ok "$1: $((2 * $2)) endpoints: $best, not $4 ms"
+		not_ok "$1: $((2 * $2)) endpoints: no traffic for $gap ms, not $4; $took from the command, not $5; $bare for a bare unit"
 	fi
 }
 # shellcheck disable=SC2016 # for the shell in the box
-kill_it='kill -KILL $(systemctl show --value -p MainPID etherconnd); sleep 0.02'
-restarts "systemctl restart" 500 "systemctl restart etherconnd" $((1000 * slower))
-restarts "SIGKILL" 500 "$kill_it" $((1000 * slower))
-restarts "systemctl restart" 25000 "systemctl restart etherconnd" $((2000 * slower))
-restarts "SIGKILL" 25000 "$kill_it" $((2000 * slower))
-
+kill_it='kill -KILL $(systemctl show --value -p MainPID $1)'
+# shellcheck disable=SC2016
+restart_it='systemctl restart $1'
+restarts "systemctl restart" 500 "$restart_it" $((300 * slower)) $((400 * slower))
+restarts "SIGKILL" 500 "$kill_it" $((300 * slower)) $((400 * slower))
+restarts "systemctl restart" 25000 "$restart_it" $((1000 * slower)) $((1500 * slower))
+restarts "SIGKILL" 25000 "$kill_it" $((1000 * slower)) $((1500 * slower))
+sctl stop bare
 check "the status sees it go" like etherconnd StatusText '0 clients, 0 endpoints'
 sctl stop etherconnd
+serve '{"interface": "eth1"}, {"interface": "eth2"}'
 
 # ---- an opener that may load no filter: the daemon does not ask for what would end it ----
 
@@ -200,10 +233,14 @@ in_box rm $dropin/nobpf.conf
 write $dropin/nothing.conf <<<$'[Service]\nExecStartPre=\nExecStartPre=/nonexistent'
 sctl daemon-reload
 check "what cannot be executed does not start" fails sctl start etherconnd
-check "and is not tried for ever" like etherconnd ActiveState '^failed$'
+# given up after 50 times within a second; where the machine is too slow for that, not so often
+begin=$SECONDS
+until is etherconnd ActiveState failed >/dev/null || [ $SECONDS -ge $((begin + 5)) ]; do sleep 0.05; done
+check "and is tried 50 times a second at most" \
+	[ "$(property etherconnd NRestarts)" -le $((50 * (SECONDS - begin + 1))) ]
 in_box rm $dropin/nothing.conf
 sctl daemon-reload
-sctl reset-failed etherconnd
+sctl stop etherconnd
 
 # ---- libpcap, which cannot be handed an open interface ----
 
