@@ -819,7 +819,8 @@ START_TEST(test_nothing_leaks)
 	}
 	ck_assert_uint_eq(stats_of(relay).reconnects, 50);
 	ec_relay_release(relay);
-	ec_l2_set_read_deadline(a, ec_now() + 1200 * MS); /* what is closed a second later */
+	ec_l2_set_read_deadline(a,
+				ec_now() + 1200 * MS); /* what is closed a second later */
 	ck_assert_int_eq(ec_l2_recv(a, NULL, 0, 0, NULL), -ETIMEDOUT);
 	ck_assert_uint_le(proc_count(getpid(), "fd"), fds + _i); /* a timer, if any */
 	ck_assert_uint_eq(proc_count(getpid(), "task"), threads);
