@@ -243,7 +243,9 @@ void channel_set_missed(struct channel *ch, uint64_t n)
 
 uint32_t channel_rx_used(const struct channel *ch)
 {
-	return (uint32_t)(ch->rx.size - ecp_out_free(&ch->rx));
+	struct ecp_out rx = ch->rx; /* a client that lies is found when a frame is put */
+	(void)ecp_out_refresh(&rx, &ch->c->rx_cons);
+	return (uint32_t)(rx.size - ecp_out_free(&rx));
 }
 
 /* ---- hot ---- */
@@ -318,8 +320,9 @@ void channel_publish(struct channel *ch)
 {
 	if (ecp_out_publish(&ch->rx, &ch->d->rx_prod, &ch->c->rx_wake_at))
 		channel_ring(ch);
-	if (ch->counters)
-		atomic_store_explicit(&ch->counters->rx_used, channel_rx_used(ch),
+	if (ch->counters) /* as it was seen before these: what is read meanwhile is shown later */
+		atomic_store_explicit(&ch->counters->rx_used,
+				      (uint32_t)(ch->rx.size - ecp_out_free(&ch->rx)),
 				      memory_order_relaxed);
 }
 

@@ -18,6 +18,16 @@ void datapath_show(struct datapath *dp)
 		ecp_relay_row_write(dp->row, &dp->relay.stats);
 }
 
+void datapath_show_rings(const struct datapath *dp)
+{
+	for (uint32_t i = 0; i < dp->n_channels; i++) {
+		_Atomic uint32_t *used = &dp->channels[i]->counters->rx_used;
+		if (atomic_load_explicit(used, memory_order_relaxed))
+			atomic_store_explicit(used, channel_rx_used(dp->channels[i]),
+					      memory_order_relaxed);
+	}
+}
+
 bool datapath_sleep(struct datapath *dp)
 {
 	uint32_t still = 0;

@@ -62,6 +62,8 @@ unsigned datapath_tx_turn(struct datapath *dp);
 
 /* Show what the relay has counted: after turns that moved frames, and when it is asked. */
 void datapath_show(struct datapath *dp);
+/* Show what clients have left in their rings since the last frame: it is not said to us. */
+void datapath_show_rings(const struct datapath *dp);
 
 /*
  * Send what an attached channel still holds, up to some bursts: for a client that has gone

@@ -13,8 +13,8 @@
  *
  * The daemon counts here and nowhere else: each number is exact at any moment, but two of them
  * may be a frame apart.  A relay's alone are copied here as a whole, after each turn, so that
- * they add up.  Kept by the kernel, and so up to a quarter of a second old, are rx_kernel_drops
- * and rx_filtered.
+ * they add up.  Kept by others, and so up to a quarter of a second old, are rx_kernel_drops and
+ * rx_filtered, and what a client has read of its ring since the last frame.
  *
  * Knows libc only.  One process writes, in one thread; any number read.
  */

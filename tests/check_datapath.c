@@ -178,6 +178,29 @@ START_TEST(test_drop_reasons)
 }
 END_TEST
 
+/* What it has read is seen, also if no frame comes after it. */
+START_TEST(test_ring_that_was_read_is_empty)
+{
+	struct channel *ch = client->channel;
+	open_l2(client, MAC, 0);
+	push(&(struct test_frame){.to = MAC, .src_ip = "1.1.1.1:1", .dst_ip = "10.0.0.1:2"});
+	datapath_turn(&dp);
+	uint32_t used = channel_rx_used(ch);
+	ck_assert_uint_gt(used, 0);
+	ck_assert_uint_eq(ch->counters->rx_used, used);
+	datapath_show_rings(&dp);
+	ck_assert_uint_eq(ch->counters->rx_used, used);
+	ck_assert(received());
+	peer_release(&peer);
+	ck_assert_uint_eq(channel_rx_used(ch), 0);
+	datapath_show_rings(&dp);
+	ck_assert_uint_eq(ch->counters->rx_used, 0);
+	/* an index that cannot be is not believed */
+	atomic_store(&peer.c->rx_cons, UINT64_C(1) << 40);
+	ck_assert_uint_eq(channel_rx_used(ch), used);
+}
+END_TEST
+
 START_TEST(test_udp_claim_goes_before_l2)
 {
 	const struct endpoint *l2 = open_l2(client, MAC, 0);
@@ -747,6 +770,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, test_received_frame_is_the_sent_one, 0, 3);
 	tcase_add_test(tc, test_drop_reasons);
+	tcase_add_test(tc, test_ring_that_was_read_is_empty);
 	tcase_add_test(tc, test_udp_claim_goes_before_l2);
 	tcase_add_loop_test(tc, test_unfinished_checksum_is_finished, 0, 2);
 	tcase_add_test(tc, test_broadcast_once_per_client);
