@@ -325,6 +325,7 @@ int client_attach(struct client *client, struct datapath *dp, uint32_t rx_ring,
 	}
 	ch->owner = (struct channel_owner){client->id, client->pid, client->uid};
 	memcpy(ch->owner.comm, client->comm, sizeof(ch->owner.comm));
+	ecp_count_set(&ch->counters->denied, client->denied);
 	client->channel = ch;
 	client->dp = dp;
 	client_apply_limits(client);

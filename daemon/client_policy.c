@@ -177,6 +177,8 @@ void client_denied(struct client *client, const struct ecp_error *err)
 	client->denied++;
 	if (client->channel)
 		ecp_count_set(&client->channel->counters->denied, client->denied);
+	else /* it has no row: the list says it */
+		ecp_count_change(&client->all->counters.head->clients_changed);
 	if (!client->denial.code)
 		client->denial = *err;
 	denials_add(&client->all->denials, bucket_clock_ns(), client->uid, client->pid,

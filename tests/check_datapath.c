@@ -178,6 +178,25 @@ START_TEST(test_drop_reasons)
 }
 END_TEST
 
+/* What it was refused before it had a row is counted in its row. */
+START_TEST(test_denied_before_it_is_attached)
+{
+	const struct ecp_counters_head *all = clients.counters.head;
+	const struct ecp_error no = {.code = -EACCES, .text = "no"};
+	struct ecp_error err = {0};
+	int its_end;
+	struct client *c = inside_client(&its_end);
+	uint64_t before = ecp_count_changes(&all->clients_changed);
+	client_denied(c, &no);
+	ck_assert_uint_gt(ecp_count_changes(&all->clients_changed), before);
+	ck_assert_int_eq(client_attach(c, &dp, ECP_RING_MIN, ECP_RING_MIN, &err), 0);
+	ck_assert_uint_eq(c->channel->counters->denied, 1);
+	client_denied(c, &no);
+	ck_assert_uint_eq(c->channel->counters->denied, 2);
+	close(its_end);
+}
+END_TEST
+
 /* What it has read is seen, also if no frame comes after it. */
 START_TEST(test_ring_that_was_read_is_empty)
 {
@@ -770,6 +789,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, test_received_frame_is_the_sent_one, 0, 3);
 	tcase_add_test(tc, test_drop_reasons);
+	tcase_add_test(tc, test_denied_before_it_is_attached);
 	tcase_add_test(tc, test_ring_that_was_read_is_empty);
 	tcase_add_test(tc, test_udp_claim_goes_before_l2);
 	tcase_add_loop_test(tc, test_unfinished_checksum_is_finished, 0, 2);
