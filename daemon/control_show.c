@@ -20,6 +20,7 @@ static void relay_info(struct datapath *dp, struct ecp_relay_info *info)
 {
 	struct relay *relay = &dp->relay;
 	relay_stats_refresh(relay);
+	datapath_show(dp); /* who reads on without asking finds no less */
 	*info = (struct ecp_relay_info){
 	    .mtu = relay->netif.mtu,
 	    .up = relay->netif.up,
