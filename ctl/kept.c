@@ -312,10 +312,36 @@ static void refresh_client(const struct kept *kept, uint32_t row,
 			   struct ecp_client_info *info)
 {
 	const struct ecp_client_row *from = client_row(kept, row);
-	info->stats = ecp_client_row_read(from);
-	info->endpoints = (uint32_t)ecp_count_get(&from->endpoints);
-	info->rx_used = atomic_load_explicit(&from->rx_used, memory_order_relaxed);
-	info->denied = ecp_count_get(&from->denied);
+	struct ecp_client_info now = *info;
+	now.stats = ecp_client_row_read(from);
+	now.endpoints = (uint32_t)ecp_count_get(&from->endpoints);
+	now.rx_used = atomic_load_explicit(&from->rx_used, memory_order_relaxed);
+	now.denied = ecp_count_get(&from->denied);
+	if (ecp_client_row_is_of(from, info->id))
+		*info = now;
+}
+
+static void refresh_endpoint(const struct kept *kept, uint32_t row,
+			     struct ecp_endpoint_info *info)
+{
+	const struct ecp_endpoint_rx *from = endpoint_rx(kept, row);
+	const struct ecp_endpoint_stats now =
+	    ecp_endpoint_rows_read(from, endpoint_tx(kept, row));
+	if (ecp_endpoint_row_is_of(from, key_of(ECP_SHOW_ENDPOINTS, info)))
+		info->stats = now;
+}
+
+/* In the list: where there is nothing newer, what was shown last is shown again. */
+static void refresh(const struct kept *kept, enum ecp_show what, uint32_t row, void *item)
+{
+	if (row == KEPT_NONE)
+		return;
+	if (what == ECP_SHOW_RELAYS)
+		refresh_relay(kept, row, item);
+	else if (what == ECP_SHOW_CLIENTS)
+		refresh_client(kept, row, item);
+	else
+		refresh_endpoint(kept, row, item);
 }
 
 void kept_page(struct ctl *ctl, enum ecp_show what, uint64_t first, struct ecp_page *page)
@@ -325,18 +351,9 @@ void kept_page(struct ctl *ctl, enum ecp_show what, uint64_t first, struct ecp_p
 	page->what = what;
 	page->n = 0;
 	for (size_t i = first; i < list->n && page->n < ECP_PAGE_MAX; i++, page->n++) {
-		memcpy((uint8_t *)page->relays + page->n * sizes[what],
-		       list->items + i * sizes[what], sizes[what]);
-		const uint32_t row = list->rows[i];
-		if (row == KEPT_NONE)
-			continue;
-		if (what == ECP_SHOW_RELAYS)
-			refresh_relay(kept, row, &page->relays[page->n]);
-		else if (what == ECP_SHOW_CLIENTS)
-			refresh_client(kept, row, &page->clients[page->n]);
-		else
-			page->endpoints[page->n].stats = ecp_endpoint_rows_read(
-			    endpoint_rx(kept, row), endpoint_tx(kept, row));
+		uint8_t *item = list->items + i * sizes[what];
+		refresh(kept, what, list->rows[i], item);
+		memcpy((uint8_t *)page->relays + page->n * sizes[what], item, sizes[what]);
 	}
 	page->next = first + page->n;
 	page->more = page->next < list->n;

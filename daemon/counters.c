@@ -3,8 +3,8 @@
  *
  * Theory of operation: addresses for all rows there may ever be are reserved at the start, memory
  * comes by chunks as endpoints are opened.  The file ends with the last chunk, so that a reader cannot
- * make memory by looking where nothing is.  A free row holds the number of the next one where an
- * owned one counts `rx`; what is nobody's is not shown.
+ * make memory by looking where nothing is.  A free row holds the number of the next one, and beside it
+ * what it has counted until it is another's: who looked up whose it is a moment ago may still read.
  */
 #include "daemon/counters.h"
 
@@ -120,14 +120,15 @@ struct ecp_client_row *counters_take_client(struct counters *counters, uint32_t 
 	struct ecp_client_row *row;
 	if (rows->free != COUNTERS_NONE) {
 		row = client_row(counters, rows->free);
-		rows->free = (uint32_t)ecp_count_get(&row->rx);
+		rows->free = (uint32_t)ecp_count_get(&row->next_free);
 	} else if (rows->used < rows->max) {
 		row = client_row(counters, rows->used++);
 	} else {
 		return NULL;
 	}
+	atomic_thread_fence(memory_order_release); /* it is nobody's, before it is anew */
 	memset(row, 0, sizeof(*row));
-	atomic_store_explicit(&row->id, id, memory_order_relaxed);
+	atomic_store_explicit(&row->id, id, memory_order_release);
 	atomic_store_explicit(&counters->head->clients_used, rows->used,
 			      memory_order_relaxed);
 	ecp_count_change(&counters->head->clients_changed);
@@ -138,7 +139,7 @@ void counters_give_client(struct counters *counters, struct ecp_client_row *row)
 {
 	const struct ecp_client_row *first = client_row(counters, 0);
 	atomic_store_explicit(&row->id, 0, memory_order_relaxed);
-	ecp_count_set(&row->rx, counters->clients.free);
+	ecp_count_set(&row->next_free, counters->clients.free);
 	counters->clients.free = (uint32_t)(row - first);
 	ecp_count_change(&counters->head->clients_changed);
 }
@@ -149,7 +150,7 @@ int counters_take_endpoint(struct counters *counters, uint32_t client, uint32_t 
 	struct counters_rows *rows = &counters->endpoints;
 	uint32_t row = rows->free;
 	if (row != COUNTERS_NONE) {
-		rows->free = (uint32_t)ecp_count_get(&counters_rx(counters, row)->rx);
+		rows->free = (uint32_t)ecp_count_get(&counters_tx(counters, row)->next_free);
 	} else {
 		if (rows->used == rows->max)
 			return -ENOSPC;
@@ -161,9 +162,10 @@ int counters_take_endpoint(struct counters *counters, uint32_t client, uint32_t 
 		row = rows->used++;
 	}
 	struct ecp_endpoint_rx *rx = counters_rx(counters, row);
+	atomic_thread_fence(memory_order_release); /* as above */
 	memset(rx, 0, sizeof(*rx));
 	memset(counters_tx(counters, row), 0, sizeof(struct ecp_endpoint_tx));
-	ecp_count_set(&rx->of, (uint64_t)client << 32 | id);
+	atomic_store_explicit(&rx->of, (uint64_t)client << 32 | id, memory_order_release);
 	atomic_store_explicit(&counters->head->endpoints_used, rows->used,
 			      memory_order_relaxed);
 	ecp_count_change(&counters->head->endpoints_changed);
@@ -173,9 +175,8 @@ int counters_take_endpoint(struct counters *counters, uint32_t client, uint32_t 
 
 void counters_give_endpoint(struct counters *counters, uint32_t row)
 {
-	struct ecp_endpoint_rx *rx = counters_rx(counters, row);
-	ecp_count_set(&rx->of, 0);
-	ecp_count_set(&rx->rx, counters->endpoints.free);
+	ecp_count_set(&counters_rx(counters, row)->of, 0);
+	ecp_count_set(&counters_tx(counters, row)->next_free, counters->endpoints.free);
 	counters->endpoints.free = row;
 	ecp_count_change(&counters->head->endpoints_changed);
 }

@@ -61,6 +61,7 @@ struct ecp_client_row {
 	    _Atomic uint32_t id;
 	_Atomic uint32_t rx_used; /* bytes of its RX ring */
 	ecp_count endpoints, denied;
+	ecp_count next_free; /* the daemon's own, while the row is nobody's */
 };
 
 struct ecp_endpoint_rx {
@@ -70,7 +71,7 @@ struct ecp_endpoint_rx {
 
 struct ecp_endpoint_tx {
 	ECP_ENDPOINT_TX_COUNTERS(ECP_COUNT_MEMBER)
-	ecp_count unused;
+	ecp_count next_free; /* as above */
 };
 
 #undef ECP_COUNT_MEMBER
@@ -180,6 +181,19 @@ static inline bool ecp_relay_row_read(const struct ecp_relay_row *row,
 	__builtin_memcpy(stats, values, sizeof(values));
 	atomic_thread_fence(memory_order_acquire);
 	return !(version & 1) && ecp_count_get(&row->version) == version;
+}
+
+/* Was what was read before this still theirs? */
+static inline bool ecp_client_row_is_of(const struct ecp_client_row *row, uint32_t id)
+{
+	atomic_thread_fence(memory_order_acquire);
+	return atomic_load_explicit(&row->id, memory_order_relaxed) == id;
+}
+
+static inline bool ecp_endpoint_row_is_of(const struct ecp_endpoint_rx *row, uint64_t of)
+{
+	atomic_thread_fence(memory_order_acquire);
+	return ecp_count_get(&row->of) == of;
 }
 
 static inline struct ecp_endpoint_stats

@@ -52,6 +52,9 @@ START_TEST(test_clients)
 	ck_assert_ptr_null(counters_take_client(&counters, 13));
 	ecp_count_add(&rows[1]->tx, 7);
 	counters_give_client(&counters, rows[1]);
+	ck_assert(!ecp_client_row_is_of(rows[1], 11));
+	ck_assert_uint_eq(rows[1]->rx, 0); /* who looks a moment too late reads no nonsense */
+	ck_assert_uint_eq(rows[1]->tx, 7);
 	ck_assert_uint_eq(rows[1]->id, 0);
 	ck_assert_uint_eq(head->clients_changed, 4);
 	ck_assert_ptr_eq(counters_take_client(&counters, 14), rows[1]);
@@ -82,6 +85,9 @@ START_TEST(test_endpoints)
 	counters_give_endpoint(&counters, 0);
 	counters_give_endpoint(&counters, row);
 	ck_assert_uint_eq(counters_rx(&counters, 0)->of | rx->of, 0);
+	ck_assert_uint_eq(counters_rx(&counters, 0)->rx | rx->rx, 0);
+	ck_assert_uint_eq(rx->rx_bytes, 60);
+	ck_assert(ecp_endpoint_row_is_of(rx, 0));
 	ck_assert_int_eq(counters_take_endpoint(&counters, 4, 0, &again), 0);
 	ck_assert_uint_eq(again, row);
 	ck_assert_uint_eq(rx->rx | rx->rx_bytes | counters_tx(&counters, row)->tx, 0);
