@@ -431,6 +431,13 @@ static int start_counters(struct control *control)
 	return r;
 }
 
+static void stop_counters(struct control *control)
+{
+	for (unsigned i = 0; i < control->n_datapaths; i++)
+		control->datapaths[i].row = NULL;
+	counters_close(&control->clients.counters);
+}
+
 int control_start(struct control *control, int fd, struct datapath *datapaths,
 		  unsigned n_datapaths)
 {
@@ -450,7 +457,7 @@ int control_start(struct control *control, int fd, struct datapath *datapaths,
 		r = loop_fd_start(control->clients.loop, &control->accept, fd, on_accept,
 				  control);
 	if (r < 0)
-		counters_close(&control->clients.counters);
+		stop_counters(control);
 	return r;
 }
 
@@ -459,9 +466,7 @@ void control_stop(struct control *control)
 	loop_fd_stop(control->clients.loop, &control->accept);
 	while (control->clients.first)
 		client_leave(control->clients.first);
-	for (unsigned i = 0; i < control->n_datapaths; i++)
-		control->datapaths[i].row = NULL;
-	counters_close(&control->clients.counters);
+	stop_counters(control);
 	close(control->fd);
 }
 

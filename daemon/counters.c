@@ -97,8 +97,10 @@ void counters_close(struct counters *counters)
 		munmap(counters->head, counters->reserved);
 	if (counters->reader_fd >= 0)
 		close(counters->reader_fd);
-	close(counters->fd);
+	if (counters->fd >= 0)
+		close(counters->fd);
 	counters->head = NULL;
+	counters->fd = counters->reader_fd = -1;
 }
 
 struct ecp_relay_row *counters_relay(const struct counters *counters, uint32_t i)

@@ -33,6 +33,7 @@ struct counters {
  */
 int counters_open(struct counters *counters, uint32_t relays, uint32_t clients,
 		  uint32_t endpoints);
+/* Also again, or where they could not be opened. */
 void counters_close(struct counters *counters);
 
 struct ecp_relay_row *counters_relay(const struct counters *counters, uint32_t i);
