@@ -3,7 +3,8 @@
     protocol_client.py SOCKET COUNT
 
 On 02:00:00:00:00:77 behind VLAN 100 it asks for the MAC address of 10.9.0.2 as 10.9.0.1, then
-pings it COUNT times, eight at a time, through rings so small that both wrap again and again.
+pings it COUNT times, eight at a time, through rings so small that both wrap again and again.  Then it
+reads what the daemon has counted meanwhile, and asks whether that is so.
 """
 import array
 import json
@@ -171,6 +172,75 @@ def resolve(client, endpoint):
                 return body[8:14]
 
 
+class Counters:
+    """The memory of counters, and the rows in it."""
+
+    def __init__(self, client):
+        reply = client.ask({"request": "counters"})
+        assert reply == {"reply": "counters", "version": 1} and len(client.fds) == 1, reply
+        self.map = mmap.mmap(client.fds[0], os.fstat(client.fds[0]).st_size, mmap.MAP_SHARED,
+                             mmap.PROT_READ)
+        assert (self.u32(0), self.u32(4), self.u32(12)) == (0x6574636e, 1, 6), "head"
+        self.of_relay, self.relays, self.clients = self.u32(8), self.u32(16), self.u32(20)
+
+    def u32(self, offset):
+        return struct.unpack_from("=I", self.map, offset)[0]
+
+    def u64(self, offset, n=1):
+        return list(struct.unpack_from("=%dQ" % n, self.map, offset))
+
+    def relay(self, row):
+        """Counters, and endpoints behind them."""
+        at = PAGE + 256 * row
+        while True:
+            before, found = self.u64(at), self.u64(at + 8, self.of_relay + 1)
+            if before[0] % 2 == 0 and self.u64(at) == before:
+                return found
+
+    def client(self, number):
+        """Six counters, bytes of the ring, endpoints, refusals."""
+        for row in range(self.u32(64)):
+            at = PAGE + 256 * self.relays + 128 * row
+            if self.u32(at + 48) == number:
+                return self.u64(at, 6) + [self.u32(at + 52)] + self.u64(at + 56, 2)
+
+    def endpoint(self, client, number):
+        chunks = -(-(PAGE + 256 * self.relays + 128 * self.clients) // 4096) * 4096
+        for row in range(self.u32(68)):
+            at = chunks + row // 2048 * 2 * 2048 * 32 + row % 2048 * 32
+            if self.u64(at + 24)[0] == client << 32 | number:
+                return self.u64(at, 3) + self.u64(at + 2048 * 32, 3)
+
+
+ENDPOINT_COUNTERS = ("rx", "rx_bytes", "rx_buffer_full", "tx", "tx_bytes", "tx_dropped")
+
+
+def check_counters(client, endpoint):
+    """What one reads is what one is told; frames that come between the two are let pass."""
+    memory = Counters(client)
+    for _ in range(100):
+        lists = {what: client.ask({"request": "show", "what": what})["items"]
+                 for what in ("relays", "clients", "endpoints")}
+        relay, it, ep = lists["relays"][0], lists["clients"][0], lists["endpoints"][0]
+        of_client = [it["counters"].get(name, 0) for name in ENDPOINT_COUNTERS]
+        of_endpoint = [ep["counters"].get(name, 0) for name in ENDPOINT_COUNTERS]
+        told = (list(filter(None, relay["counters"].values())), 1, of_client + [1, 0], of_endpoint)
+        *of_relay, endpoints = memory.relay(0)
+        row = memory.client(it["id"])
+        read = (list(filter(None, of_relay)), endpoints, row[:6] + row[7:],
+                memory.endpoint(it["id"], endpoint["id"]))
+        if read == told:
+            break
+    assert read == told, (read, told)
+    assert it["pid"] == os.getpid() and memory.u64(88) == [1] and memory.u64(96) == [0]
+    assert client.ask({"request": "counters"})["error"] == "EALREADY"
+    changed = memory.u64(72, 2)
+    assert client.ask({"request": "close", "ids": [endpoint["id"]]})["closed"] == 1
+    assert memory.u64(72)[0] == changed[0] and memory.u64(80)[0] > changed[1], "changes"
+    assert memory.endpoint(it["id"], endpoint["id"]) is None and memory.relay(0)[-1] == 0
+    print("counters", row[3])
+
+
 def main(path, count):
     client = Client(path)
     bad = client.ask({"request": "open", "endpoints": [], "nonsense": 1})
@@ -196,7 +266,7 @@ def main(path, count):
                     assert body[28:] == bytes(number % 251 for _ in range(1200)), number
                     answered.add(number)
     print("pings", len(answered))
-    assert client.ask({"request": "close", "ids": [endpoint["id"]]})["closed"] == 1
+    check_counters(client, endpoint)
 
 
 main(sys.argv[1], int(sys.argv[2]))

@@ -19,6 +19,7 @@ check "it ends well" [ $? = 0 ]
 check "it attached, and opened an endpoint" grep -q '^open$' "$work/client.out"
 check "the peer answered its ARP" grep -qE '^arp ([0-9a-f]{2}:){5}[0-9a-f]{2}$' "$work/client.out"
 check "every ping came back whole" grep -q '^pings 1000$' "$work/client.out"
+check "and counted in memory that it reads" grep -q '^counters 1001$' "$work/client.out"
 check "the daemon had sent as many frames" [ "$(relay_counter tx)" = 1001 ]
 check "and found no fault with its client" [ "$(grep -c "client" "$work/daemon.log")" = 0 ]
 done_testing
