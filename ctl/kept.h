@@ -32,7 +32,7 @@ struct kept {
 	const struct ecp_counters_head *head; /* NULL: there is no memory to read */
 	size_t size;                          /* of it, as far as it is mapped */
 	int fd;
-	bool open; /* it is */
+	bool open;                /* it is */
 	uint32_t relays, clients; /* rows, as the head said once */
 	struct kept_list lists[KEPT_LISTS];
 	struct ecp_status status;

@@ -152,7 +152,8 @@ int counters_take_endpoint(struct counters *counters, uint32_t client, uint32_t 
 	struct counters_rows *rows = &counters->endpoints;
 	uint32_t row = rows->free;
 	if (row != COUNTERS_NONE) {
-		rows->free = (uint32_t)ecp_count_get(&counters_tx(counters, row)->next_free);
+		rows->free =
+		    (uint32_t)ecp_count_get(&counters_tx(counters, row)->next_free);
 	} else {
 		if (rows->used == rows->max)
 			return -ENOSPC;

@@ -53,7 +53,8 @@ START_TEST(test_clients)
 	ecp_count_add(&rows[1]->tx, 7);
 	counters_give_client(&counters, rows[1]);
 	ck_assert(!ecp_client_row_is_of(rows[1], 11));
-	ck_assert_uint_eq(rows[1]->rx, 0); /* who looks a moment too late reads no nonsense */
+	ck_assert_uint_eq(rows[1]->rx,
+			  0); /* who looks a moment too late reads no nonsense */
 	ck_assert_uint_eq(rows[1]->tx, 7);
 	ck_assert_uint_eq(rows[1]->id, 0);
 	ck_assert_uint_eq(head->clients_changed, 4);

@@ -202,7 +202,8 @@ START_TEST(test_ring_that_was_read_is_empty)
 {
 	struct channel *ch = client->channel;
 	open_l2(client, MAC, 0);
-	push(&(struct test_frame){.to = MAC, .src_ip = "1.1.1.1:1", .dst_ip = "10.0.0.1:2"});
+	push(
+	    &(struct test_frame){.to = MAC, .src_ip = "1.1.1.1:1", .dst_ip = "10.0.0.1:2"});
 	datapath_turn(&dp);
 	uint32_t used = channel_rx_used(ch);
 	ck_assert_uint_gt(used, 0);
