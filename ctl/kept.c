@@ -92,7 +92,7 @@ static bool map(struct kept *kept)
 /* The rows of the first n endpoints. */
 static bool map_endpoints(struct kept *kept, uint32_t n)
 {
-	size_t chunks = (n + ECP_COUNTERS_CHUNK_ROWS - 1) / ECP_COUNTERS_CHUNK_ROWS;
+	size_t chunks = ((size_t)n + ECP_COUNTERS_CHUNK_ROWS - 1) / ECP_COUNTERS_CHUNK_ROWS;
 	size_t end = chunks_at(kept) + chunks * ECP_COUNTERS_CHUNK;
 	return end <= kept->size || (map(kept) && end <= kept->size);
 }
