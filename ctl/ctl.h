@@ -104,6 +104,9 @@ enum ctl_exit ctl_pages(struct ctl *ctl, enum ecp_show what, ctl_page_fn *fn);
 /* A page of a list as part of one JSON document, {"relays":[...]} and the like. */
 ctl_page_fn ctl_page_json;
 
+/* ctl->reply as a document of its own. */
+void ctl_reply_json(struct ctl *ctl);
+
 /* One object of a list, or what else is written by w into ctl->text, after those before it. */
 void ctl_list_begin(struct ctl *ctl, const char *name);
 void ctl_list_add(struct ctl *ctl); /* ctl->text */

@@ -17,6 +17,7 @@
 
 /* A row that is being written is whole again in less than a microsecond. */
 #define READ_TRIES 1000
+#define NEVER      UINT64_MAX /* nothing has changed so often */
 #define NS_PER_S   INT64_C(1000000000)
 
 static const size_t sizes[KEPT_LISTS] = {
@@ -272,8 +273,10 @@ void kept_list_add(struct ctl *ctl, const struct ecp_page *page)
 	if (!list)
 		return;
 	const size_t size = sizes[page->what];
-	if (!reserve(list, list->n + page->n, size))
+	if (!reserve(list, list->n + page->n, size)) {
+		list->changed = NEVER; /* a list with a gap is not kept */
 		return;
+	}
 	memcpy(list->items + list->n * size, page->relays, page->n * size);
 	for (unsigned i = 0; i < page->n; i++)
 		list->rows[list->n++] = KEPT_NONE;

@@ -124,14 +124,6 @@ static void print_text(const struct ecp_policy_verdict *verdict)
 	print_limits(&verdict->limits);
 }
 
-static void print_json(struct ctl *ctl)
-{
-	ecp_reply_format(&ctl->reply, ctl->text, sizeof(ctl->text));
-	document_begin(&ctl->document, stdout, ctl->options.pretty);
-	document_write(&ctl->document, ctl->text);
-	document_end(&ctl->document);
-}
-
 enum ctl_exit cmd_policy(struct ctl *ctl, int argc, char **argv)
 {
 	enum ctl_exit r = take_arguments(ctl, argc, argv);
@@ -142,7 +134,7 @@ enum ctl_exit cmd_policy(struct ctl *ctl, int argc, char **argv)
 		return r;
 	bool denied = ctl->reply.policy.denied.code != 0;
 	if (ctl->options.json)
-		print_json(ctl);
+		ctl_reply_json(ctl);
 	else
 		print_text(&ctl->reply.policy);
 	return denied ? CTL_FAILED : CTL_OK;

@@ -183,6 +183,14 @@ static void page_text(struct ctl *ctl, const struct ecp_page *page, bool first)
 	table_print(table);
 }
 
+void ctl_reply_json(struct ctl *ctl)
+{
+	ecp_reply_format(&ctl->reply, ctl->text, sizeof(ctl->text));
+	document_begin(&ctl->document, stdout, ctl->options.pretty);
+	document_write(&ctl->document, ctl->text);
+	document_end(&ctl->document);
+}
+
 void ctl_list_begin(struct ctl *ctl, const char *name)
 {
 	struct document *document = &ctl->document;

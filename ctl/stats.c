@@ -58,14 +58,6 @@ enum ctl_exit cmd_stats(struct ctl *ctl, int argc, char **argv)
 
 /* ---- status ---- */
 
-static void status_json(struct ctl *ctl)
-{
-	ecp_reply_format(&ctl->reply, ctl->text, sizeof(ctl->text));
-	document_begin(&ctl->document, stdout, ctl->options.pretty);
-	document_write(&ctl->document, ctl->text);
-	document_end(&ctl->document);
-}
-
 static void status_text(struct ctl *ctl)
 {
 	const struct ecp_status *s = &ctl->reply.status;
@@ -86,7 +78,7 @@ enum ctl_exit cmd_status(struct ctl *ctl, int argc, char **argv)
 	if (r != CTL_OK)
 		return r;
 	if (ctl->options.json)
-		status_json(ctl);
+		ctl_reply_json(ctl);
 	else
 		status_text(ctl);
 	return CTL_OK;
