@@ -249,24 +249,6 @@ static int serve_policy_test(struct control *control, const struct client *clien
 	return 0;
 }
 
-/* ---- counters, to be looked at from now on without asking ---- */
-
-/*
- * Once: descriptors in messages that nobody reads count against our limit of open files, and beyond
- * it nobody is sent any.
- */
-static int serve_counters(struct client *client, struct ecp_reply *reply,
-			  struct ecp_error *err)
-{
-	if (client->reads_counters)
-		return ecp_error_set(err, -EALREADY,
-				     "this connection has the counters already");
-	client_read_counters(client);
-	reply->type = ECP_REP_COUNTERS;
-	reply->counters.version = ECP_COUNTERS_ABI;
-	return 0;
-}
-
 /* ---- requests ---- */
 
 static void serve(struct control *control, struct client *client)
@@ -309,7 +291,7 @@ static void serve(struct control *control, struct client *client)
 		control_serve_monitor(control, client, reply, &err);
 		break;
 	case ECP_REQ_COUNTERS:
-		serve_counters(client, reply, &err);
+		control_serve_counters(control, client, reply, &err);
 		break;
 	}
 	if (err.code)
@@ -421,23 +403,6 @@ static void on_accept(void *arg)
 
 /* ---- start and stop ---- */
 
-static int start_counters(struct control *control)
-{
-	struct clients *clients = &control->clients;
-	int r = counters_open(&clients->counters, control->n_datapaths, clients->max,
-			      clients->max_endpoints);
-	for (unsigned i = 0; r == 0 && i < control->n_datapaths; i++)
-		control->datapaths[i].row = counters_relay(&clients->counters, i);
-	return r;
-}
-
-static void stop_counters(struct control *control)
-{
-	for (unsigned i = 0; i < control->n_datapaths; i++)
-		control->datapaths[i].row = NULL;
-	counters_close(&control->clients.counters);
-}
-
 int control_start(struct control *control, int fd, struct datapath *datapaths,
 		  unsigned n_datapaths)
 {
@@ -452,12 +417,12 @@ int control_start(struct control *control, int fd, struct datapath *datapaths,
 		return -errno;
 	/* JSON numbers are exact up to here */
 	control->clients.session &= (UINT64_C(1) << 53) - 1;
-	int r = start_counters(control);
+	int r = control_start_counters(control);
 	if (r == 0)
 		r = loop_fd_start(control->clients.loop, &control->accept, fd, on_accept,
 				  control);
 	if (r < 0)
-		stop_counters(control);
+		control_stop_counters(control);
 	return r;
 }
 
@@ -466,7 +431,7 @@ void control_stop(struct control *control)
 	loop_fd_stop(control->clients.loop, &control->accept);
 	while (control->clients.first)
 		client_leave(control->clients.first);
-	stop_counters(control);
+	control_stop_counters(control);
 	close(control->fd);
 }
 

@@ -51,6 +51,16 @@ void control_look_at_interfaces(struct control *control);
 /* Several times a second. */
 void control_tick(struct control *control);
 
+/* control_counters.c: make their memory, 0 or -errno; be rid of it. */
+int control_start_counters(struct control *control);
+void control_stop_counters(struct control *control);
+/* Somebody has it: relays are to be shown (datapath_show()) as they count. */
+bool control_is_looked_at(const struct control *control);
+/* Several times a second: what is counted by others. */
+void control_tick_counters(struct control *control);
+int control_serve_counters(struct control *control, struct client *client,
+			   struct ecp_reply *reply, struct ecp_error *err);
+
 /* End the clients whose channels the datapath found broken. */
 void control_end_broken(struct control *control);
 

@@ -37,20 +37,9 @@ void control_look_at_interfaces(struct control *control)
 	}
 }
 
-/* What the kernel counts and clients have read, for those who look without asking. */
-static void show_counters(struct control *control)
-{
-	for (unsigned i = 0; i < control->n_datapaths; i++) {
-		relay_stats_refresh(&control->datapaths[i].relay);
-		datapath_show(&control->datapaths[i]);
-		datapath_show_rings(&control->datapaths[i]);
-	}
-}
-
 void control_tick(struct control *control)
 {
-	if (control->clients.counters.readers)
-		show_counters(control);
+	control_tick_counters(control);
 	monitors_tick(&control->clients.monitors);
 }
 

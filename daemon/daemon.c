@@ -32,13 +32,14 @@ static int64_t now_ns(void)
  */
 static int turn_datapaths(struct daemon *daemon, bool *backlog)
 {
+	const bool looked_at = control_is_looked_at(&daemon->control);
 	unsigned in = 0, out = 0;
 	bool trouble = false;
 	*backlog = false;
 	for (unsigned i = 0; i < daemon->n_datapaths; i++) {
 		struct datapath *dp = &daemon->datapaths[i];
 		unsigned received = datapath_rx_turn(dp), sent = datapath_tx_turn(dp);
-		if (received || sent)
+		if (looked_at && (received || sent))
 			datapath_show(dp);
 		in += received;
 		out += sent;

@@ -60,7 +60,10 @@ unsigned datapath_turn(struct datapath *dp);
 unsigned datapath_rx_turn(struct datapath *dp); /* its halves */
 unsigned datapath_tx_turn(struct datapath *dp);
 
-/* Show what the relay has counted: after turns that moved frames, and when it is asked. */
+/*
+ * Show what the relay has counted: while somebody looks, after turns that moved frames, and when it
+ * is asked.
+ */
 void datapath_show(struct datapath *dp);
 /* Show what clients have left in their rings since the last frame: it is not said to us. */
 void datapath_show_rings(const struct datapath *dp);

@@ -12,8 +12,8 @@
  * of the lists (msg.h), and the head how often those have changed.
  *
  * The daemon counts here and nowhere else: each number is exact at any moment, but two of them
- * may be a frame apart.  A relay's alone are copied here as a whole, after each turn, so that
- * they add up.  Kept by others, and so up to a quarter of a second old, are rx_kernel_drops and
+ * may be a frame apart.  A relay's alone are copied here as a whole, so that they add up: after
+ * each turn, while a connection that has asked for the memory is there.  Kept by others, and so up to a quarter of a second old, are rx_kernel_drops and
  * rx_filtered, and what a client has read of its ring since the last frame.
  *
  * Knows libc only.  One process writes, in one thread; any number read.
@@ -42,7 +42,7 @@ struct ecp_counters_head {
 	/* Rows that have ever been somebody's: the first so many, which are there. */
 	_Alignas(64) _Atomic uint32_t clients_used;
 	_Atomic uint32_t endpoints_used;
-	/* How often who or what is there has changed: relays and attached clients; endpoints. */
+	/* How often who or what is there has changed: relays and clients; endpoints. */
 	ecp_count clients_changed, endpoints_changed;
 	ecp_count connected; /* clients, with those that only ask */
 	ecp_count denied;    /* what the policy refused */

@@ -46,7 +46,7 @@ faults() (
 	rank 'datapath.h datapath.c datapath_rx.c datapath_tx.c' 'main|daemon|control|client|policy|config|log'
 	rank 'client.h client.c client_policy.c client_capture.c' 'main|daemon|control|config'
 	rank 'policy.h policy.c policy_parse.c policy_format.c' 'main|daemon|control|client|datapath|relay|channel|endpoint_table|config|log'
-	rank 'control.h control.c control_show.c control_monitor.c' 'main|daemon|config'
+	rank 'control.h control.c control_show.c control_monitor.c control_counters.c' 'main|daemon|config'
 	rank 'service.h service.c' 'main|daemon|config'
 	true
 )
