@@ -13,13 +13,12 @@
  * last answer before to the first one after.  Until it is ended.
  */
 #include "client-lib/etherconn.h"
+#include "tests/frames.h"
 
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
-#include <netinet/ip.h>
-#include <netinet/udp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -35,17 +34,11 @@
 
 static const uint8_t peer_mac[6] = {2, 255, 0, 0, 0, 1};
 
-/* What goes out to one endpoint. */
-struct question {
-	uint8_t dst[6], src[6];
-	uint16_t tpid, tci, ethertype;
-	struct iphdr ip;
-	struct udphdr udp;
-	uint8_t text[18];
-} __attribute__((packed));
-
+/* One of the endpoints that are asked. */
 struct asked {
-	struct question question;
+	uint8_t mac[6];
+	uint8_t question[ECP_FRAME_MAX];
+	uint32_t len;  /* of the question */
 	int64_t heard; /* when last */
 	uint32_t generation;
 };
@@ -67,41 +60,17 @@ static struct ec_l2addr addr_of(size_t i)
 
 /* ---- the peer ---- */
 
-static uint16_t ip_checksum(const struct iphdr *ip)
+static void make_question(struct asked *asked, const struct ec_l2addr *addr)
 {
-	uint16_t words[sizeof(*ip) / 2];
-	uint32_t sum = 0;
-	memcpy(words, ip, sizeof(words));
-	for (size_t i = 0; i < sizeof(words) / 2; i++)
-		sum += words[i];
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t) ~(sum + (sum >> 16));
-}
-
-static struct question question_to(const struct ec_l2addr *addr)
-{
-	struct question q = {
-	    .tpid = htons(ETH_P_8021Q),
-	    .tci = htons(addr->vlans[0].id),
-	    .ethertype = htons(ETH_P_IP),
-	    .udp = {.source = htons(4001),
-		    .dest = htons(4000),
-		    .len = htons(sizeof(q.udp) + sizeof(q.text))},
-	};
-	struct iphdr ip = {
-	    .version = 4,
-	    .ihl = 5,
-	    .tot_len = htons(sizeof(q.ip) + sizeof(q.udp) + sizeof(q.text)),
-	    .ttl = 64,
-	    .protocol = IPPROTO_UDP,
-	    .saddr = inet_addr("10.0.0.2"),
-	    .daddr = inet_addr("10.0.0.1"),
-	};
-	ip.check = ip_checksum(&ip);
-	q.ip = ip;
-	memcpy(q.dst, addr->mac, sizeof(q.dst));
-	memcpy(q.src, peer_mac, sizeof(q.src));
-	return q;
+	char to[EC_L2ADDR_TEXT];
+	const struct test_frame frame = {.to = to,
+					 .src_ip = "10.0.0.2:4001",
+					 .dst_ip = "10.0.0.1:4000",
+					 .payload = "?",
+					 .len = 1};
+	ec_l2addr_format(addr, to);
+	asked->len = test_frame_build(&frame, asked->question);
+	memcpy(asked->mac, addr->mac, sizeof(asked->mac));
 }
 
 static int peer_socket(const char *interface)
@@ -146,8 +115,7 @@ static void hear_all(int fd, struct asked asked[ASKED], uint32_t generation)
 	int64_t gap;
 	while (recv(fd, frame, sizeof(frame), 0) > ETH_HLEN) {
 		for (unsigned i = 0; i < ASKED; i++) {
-			if (memcmp(frame + ETH_ALEN, asked[i].question.dst, ETH_ALEN) !=
-				0 ||
+			if (memcmp(frame + ETH_ALEN, asked[i].mac, ETH_ALEN) != 0 ||
 			    !hear(&asked[i], generation, &gap))
 				continue;
 			longest = gap > longest ? gap : longest;
@@ -170,7 +138,7 @@ static int peer(const char *interface, size_t count, const uint32_t *generation)
 		return fail("no packet socket for the peer");
 	for (unsigned i = 0; i < ASKED; i++) {
 		const struct ec_l2addr addr = addr_of((count - 1) * i / (ASKED - 1));
-		asked[i].question = question_to(&addr);
+		make_question(&asked[i], &addr);
 	}
 	for (int64_t due = ec_now();;) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -181,7 +149,7 @@ static int peer(const char *interface, size_t count, const uint32_t *generation)
 		if (ec_now() < due)
 			continue;
 		for (unsigned i = 0; i < ASKED; i++)
-			send(fd, &asked[i].question, sizeof(asked[i].question), 0);
+			send(fd, asked[i].question, asked[i].len, 0);
 		due = ec_now() + EVERY_NS;
 	}
 }
