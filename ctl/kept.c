@@ -223,22 +223,35 @@ static void find_row(struct kept_list *list, enum ecp_show what, uint64_t key, u
 	}
 }
 
+static void find_rows_of_clients(const struct kept *kept, struct kept_list *list)
+{
+	uint32_t n = atomic_load_explicit(&kept->head->clients_used, memory_order_relaxed);
+	for (uint32_t i = 0; i < n && i < kept->clients; i++)
+		find_row(
+		    list, ECP_SHOW_CLIENTS,
+		    atomic_load_explicit(&client_row(kept, i)->id, memory_order_relaxed),
+		    i);
+}
+
 /* endpoints: rows of them that are mapped */
 static void find_rows(const struct kept *kept, struct kept_list *list, enum ecp_show what,
 		      uint32_t endpoints)
 {
-	const struct ecp_counters_head *head = kept->head;
-	uint32_t n = atomic_load_explicit(&head->clients_used, memory_order_relaxed);
-	for (uint32_t i = 0; what == ECP_SHOW_RELAYS && i < kept->relays && i < list->n;
-	     i++)
-		list->rows[i] = i;
-	for (uint32_t i = 0; what == ECP_SHOW_CLIENTS && i < n && i < kept->clients; i++)
-		find_row(
-		    list, what,
-		    atomic_load_explicit(&client_row(kept, i)->id, memory_order_relaxed),
-		    i);
-	for (uint32_t i = 0; what == ECP_SHOW_ENDPOINTS && i < endpoints; i++)
-		find_row(list, what, ecp_count_get(&endpoint_rx(kept, i)->of), i);
+	switch (what) {
+	case ECP_SHOW_RELAYS: /* in the order of the list */
+		for (uint32_t i = 0; i < kept->relays && i < list->n; i++)
+			list->rows[i] = i;
+		break;
+	case ECP_SHOW_CLIENTS:
+		find_rows_of_clients(kept, list);
+		break;
+	case ECP_SHOW_ENDPOINTS:
+		for (uint32_t i = 0; i < endpoints; i++)
+			find_row(list, what, ecp_count_get(&endpoint_rx(kept, i)->of), i);
+		break;
+	case ECP_SHOW_POLICY: /* has none */
+		break;
+	}
 }
 
 /* A client that only asks counts nothing. */

@@ -31,9 +31,9 @@ struct kept {
 	bool asked;
 	const struct ecp_counters_head *head; /* NULL: there is no memory to read */
 	size_t size;                          /* of it, as far as it is mapped */
-	int fd;
-	bool open;                /* it is */
-	uint32_t relays, clients; /* rows, as the head said once */
+	int fd;                               /* of it */
+	bool open;                            /* fd is */
+	uint32_t relays, clients;             /* rows, as the head said once */
 	struct kept_list lists[KEPT_LISTS];
 	struct ecp_status status;
 	bool have_status;
@@ -51,9 +51,9 @@ bool kept_is_connected(const struct ctl *ctl);
 void kept_list_begin(struct ctl *ctl, enum ecp_show what);
 void kept_list_add(struct ctl *ctl, const struct ecp_page *page);
 
-/* May the list be shown without asking?  Then its page from the item `at` on, with counters of now. */
+/* May the list be shown without asking?  Then its page from that item on, with counters of now. */
 bool kept_is_current(struct ctl *ctl, enum ecp_show what);
-void kept_page(struct ctl *ctl, enum ecp_show what, uint64_t at, struct ecp_page *page);
+void kept_page(struct ctl *ctl, enum ecp_show what, uint64_t first, struct ecp_page *page);
 
 /* The same for the daemon's status: false, ask; and keep it. */
 bool kept_status(struct ctl *ctl, struct ecp_status *status);

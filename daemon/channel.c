@@ -320,7 +320,8 @@ void channel_publish(struct channel *ch)
 {
 	if (ecp_out_publish(&ch->rx, &ch->d->rx_prod, &ch->c->rx_wake_at))
 		channel_ring(ch);
-	if (ch->counters) /* as it was seen before these: what is read meanwhile is shown later */
+	/* by the client's index as it was seen last: datapath_show_rings() looks at it again */
+	if (ch->counters)
 		atomic_store_explicit(&ch->counters->rx_used,
 				      (uint32_t)(ch->rx.size - ecp_out_free(&ch->rx)),
 				      memory_order_relaxed);

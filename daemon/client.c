@@ -308,12 +308,11 @@ int client_attach(struct client *client, struct datapath *dp, uint32_t rx_ring,
 		return ecp_error_set(err, r, "cannot make the rings: %s", strerror(-r));
 	}
 	r = loop_fd_start(all->loop, &client->bell, ch->bell_tx, client_bell, client);
-	ch->counters = counters_take_client(&all->counters, client->id);
-	ch->chunks = all->counters.chunks;
-	if (r == 0 && !ch->counters)
-		r = -ENOSPC;
-	if (r == 0)
-		r = datapath_attach(dp, ch);
+	if (r == 0) {
+		ch->chunks = all->counters.chunks;
+		ch->counters = counters_take_client(&all->counters, client->id);
+		r = ch->counters ? datapath_attach(dp, ch) : -ENOSPC;
+	}
 	if (r < 0) {
 		loop_fd_stop(all->loop, &client->bell);
 		if (ch->counters)

@@ -20,9 +20,8 @@ struct counters {
 	int fd, reader_fd;              /* the second to read only, for those who ask */
 	struct ecp_counters_head *head; /* NULL: there is no memory */
 	uint8_t *chunks;
-	size_t
-	    reserved; /* addresses, of which those of the chunks that are made have memory */
-	uint32_t n_chunks;
+	uint32_t n_chunks; /* that are made; there are addresses for more */
+	size_t reserved;   /* of all, in bytes */
 	struct counters_rows clients, endpoints;
 	uint32_t readers; /* connections that have asked */
 };

@@ -119,9 +119,9 @@ static bool tx_record(struct datapath *dp, struct endpoint *ep,
 
 /* Records of one channel, and whose they are (NULL: nobody's). */
 struct tx_burst {
+	const struct channel *ch;
 	struct channel_tx records[RELAY_BURST];
 	struct endpoint *endpoints[RELAY_BURST];
-	const struct channel *ch;
 	unsigned n;
 };
 
@@ -216,9 +216,8 @@ static struct relay_buffer tx_image(const struct captures *captures,
 }
 
 /* While somebody captures: one by one, so that it is known which frame met which end. */
-static uint32_t tx_records_captured(struct datapath *dp, const struct channel *ch,
-				    struct tx_burst *burst, uint32_t allowance,
-				    struct tx *tx)
+static uint32_t tx_records_captured(struct datapath *dp, struct tx_burst *burst,
+				    uint32_t allowance, struct tx *tx)
 {
 	uint32_t sent = 0;
 	for (unsigned i = 0; i < burst->n; i++) {
@@ -234,7 +233,7 @@ static uint32_t tx_records_captured(struct datapath *dp, const struct channel *c
 		    .data = image.data,
 		    .len = image.len,
 		    .ep = burst->endpoints[i],
-		    .owner = ch,
+		    .owner = burst->ch,
 		};
 		capture_find_reason(&seen, &before, &dp->relay.stats);
 		captures_put(&dp->captures, &seen);
@@ -256,7 +255,7 @@ static unsigned tx_channel(struct datapath *dp, struct channel *ch, struct tx *t
 	const uint32_t allowance = tx_allowance(ch);
 	dp->relay.stats.tx_offered += burst.n;
 	if (dp->captures.n)
-		sent = tx_records_captured(dp, ch, &burst, allowance, tx);
+		sent = tx_records_captured(dp, &burst, allowance, tx);
 	else
 		sent = tx_records(dp, &burst, 0, burst.n, allowance, tx);
 	bucket_take(&ch->tx_rate, sent);

@@ -14,9 +14,9 @@
 
 #include "daemon/channel.h"
 #include "daemon/hash.h"
+#include "proto/counters.h"
 #include "proto/frame.h"
 #include "proto/msg.h"
-#include "proto/counters.h"
 
 #include <assert.h>
 #include <stdbool.h>

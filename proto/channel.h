@@ -18,9 +18,9 @@
  * 16-byte header, aux_len bytes of auxiliary data, the payload, padded to 16.  A record never
  * wraps; where the ring's end is too near, a PAD record fills it.
  *
- * All atomics of the project live in this file and in counters.h.  Producing is reserve -> fill -> submit ->
- * publish, consuming peek -> use -> release; structs ecp_out and ecp_in are the private ends.
- * Knows libc only.  A ring's end belongs to one thread at a time.
+ * All atomics of the project live in this file and in counters.h.  Producing is reserve -> fill
+ * -> submit -> publish, consuming peek -> use -> release; structs ecp_out and ecp_in are the
+ * private ends.  Knows libc only.  A ring's end belongs to one thread at a time.
  */
 #ifndef ECP_CHANNEL_H
 #define ECP_CHANNEL_H
